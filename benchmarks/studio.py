@@ -40,8 +40,10 @@ def run(*, rounds: int) -> Report:
                 page.locator(".imagegen-generate:has-text('Generate 1')").wait_for()
                 began = time.perf_counter()
                 page.click("[name=generate]")
-                page.locator(".imagegen-variations img").wait_for()
-                wait_until(page, "document.querySelector('.imagegen-variations img').complete")
+                page.locator(".is-current .imagegen-turn-tiles img").wait_for()
+                wait_until(
+                    page, "document.querySelector('.is-current .imagegen-turn-tiles img').complete"
+                )
                 tiles.append(time.perf_counter() - began)
                 print(f"round {number + 1} of {rounds}", file=sys.stderr)
                 browser.close()

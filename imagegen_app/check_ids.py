@@ -70,5 +70,7 @@ CHECKS = {
     "imagegen.E085": "TASKS or INSTALLED_APPS lacks what the database engine needs.",
     "imagegen.E086": "The site's URL configuration lacks imagegen_app.urls.",
     "imagegen.E090": "The package that an engine, a storage or a store of keys needs is not installed.",
+    "imagegen.W091": "Static files are hashed, and the imports in our scripts are not.",
+    "imagegen.E092": "Static files are kept under hashed names only; our scripts do not find each other.",
     "imagegen.W052": "A logger writes what providers send to the log, without redaction.",
 }

@@ -28,6 +28,7 @@ from imagegen_app import (
     publication_checks,
     router_checks,
     screener_checks,
+    static_checks,
 )
 from imagegen_app.providers.redaction import unfiltered_loggers
 from imagegen_app.services.foundation import wakeups
@@ -45,7 +46,10 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         settings = conf.get()
     except conf.InvalidSettings as error:
         return [Error(str(error), hint=error.hint, id="imagegen.E001")]
-    messages: list[CheckMessage] = [*router_checks.router_errors()]
+    messages: list[CheckMessage] = [
+        *router_checks.router_errors(),
+        *static_checks.import_problems(),
+    ]
     for check in (
         environment_checks.missing_drivers,
         _engine,

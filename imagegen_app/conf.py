@@ -21,6 +21,7 @@ from imagegen_app.core.setting_values import (
     require_amount,
     require_between,
     require_day,
+    require_keys,
     sequence,
 )
 
@@ -94,6 +95,29 @@ class CaptionerSettings:
     #: Seconds after which a call is given up and the image is stored without a suggestion, from 1 to
     #: 60; within 30 most services answer, and an image is late by no more.
     seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSettings:
+    """One question of the checklist that reviewers answer before they approve an image."""
+
+    #: A short name in lower-case letters, digits and underscores; answers are stored under it.
+    key: str
+    #: The question, so that "yes" is what you hope for: `"No real person can be recognized?"`.
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSettings:
+    """What a review of an image asks for."""
+
+    #: Questions that a reviewer answers before approving; a "no" needs a note. None by default,
+    #: since only your site knows what to look for. With any, images are approved where the questions
+    #: are asked: on the review desk and on an image's own page.
+    checklist: tuple[QuestionSettings, ...] = ()
+    #: Whether an image needs an alternative text, or must be marked as decorative, before it is
+    #: placed in content or published with a page; off, since older images may have none.
+    require_alt_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +277,8 @@ class Settings:
     #: overlook mistakes in their own images. A site whose only reviewer requests images too turns it
     #: off; see the how-to about reviewing.
     require_second_reviewer: bool = True
+    #: The checklist of reviewers, and whether images need alternative texts.
+    review: ReviewSettings = field(default_factory=ReviewSettings)
     #: Whom to ask, as messages about refused actions name them.
     contact: str = "your image administrators"
     #: Where your site's people find this documentation, such as `https://docs.example.org/imagegen`;
@@ -361,6 +387,8 @@ def read(raw: Any) -> Settings:
             place = f"IMAGEGEN['SCREENERS'][{index}]"
             require_amount(screener.price, f"{place}['PRICE']")
             require_between(screener.seconds, 0, 300, f"{place}['SECONDS']")
+    if "review" in values:
+        values["review"] = _review(values["review"])
     for name, kind in _SECTIONS.items():
         if name in values:
             values[name] = nested(kind, values[name], f"IMAGEGEN[{name.upper()!r}]")
@@ -371,6 +399,25 @@ def read(raw: Any) -> Settings:
     _require_possible_numbers(values)
     built: Settings = build(Settings, values, "IMAGEGEN")
     return built
+
+
+def _review(raw: Any) -> Any:
+    """Return the section with its questions built.
+
+    :raises InvalidSettings: if a question has no usable key, or the key of another one.
+    """
+    if isinstance(raw, ReviewSettings):
+        return raw
+    place = "IMAGEGEN['REVIEW']"
+    known = known_values(ReviewSettings, mapping(raw, place), place)
+    if "checklist" in known:
+        place = f"{place}['CHECKLIST']"
+        known["checklist"] = tuple(
+            nested(QuestionSettings, entry, f"{place}[{index}]")
+            for index, entry in enumerate(sequence(known["checklist"], place))
+        )
+        require_keys([one.key for one in known["checklist"]], place)
+    return build(ReviewSettings, known, "IMAGEGEN['REVIEW']")
 
 
 def _require_possible_numbers(values: dict[str, Any]) -> None:
@@ -424,6 +471,16 @@ def caption_language() -> str:
     return get().captioner.language or str(django_settings.LANGUAGE_CODE)
 
 
+def language_code() -> str:
+    """Return the code of the site's own language, in which the texts of its rows are written."""
+    return str(django_settings.LANGUAGE_CODE)
+
+
+def languages() -> list[tuple[str, str]]:
+    """Return code and name of each language in which the site speaks."""
+    return [(str(code), str(name)) for code, name in django_settings.LANGUAGES]
+
+
 def language_codes() -> list[str]:
     """Return the codes of the languages in which the site speaks."""
     return [str(code) for code, _name in django_settings.LANGUAGES]
@@ -439,6 +496,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "marks": MarksSettings,
     "renditions": RenditionSettings,
     "audit": AuditSettings,
+    "review": ReviewSettings,
     "captioner": CaptionerSettings,
     "images": ImageSettings,
     "spool": SpoolSettings,

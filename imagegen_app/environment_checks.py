@@ -40,11 +40,13 @@ def lacks_driver(dotted_path: str) -> bool:
 
 
 def missing_drivers(settings: conf.Settings) -> Iterator[CheckMessage]:
-    """Yield an error for each package that the settings need and that is not installed."""
+    """Yield an error for each setting that needs packages that are not installed."""
     for setting, path in _named_backends(settings):
-        for prefix, module, extra in _DRIVERS:
-            if path.startswith(prefix) and not _is_installed(module):
-                yield _missing(module, setting=setting, extra=extra)
+        needed = [(module, extra) for prefix, module, extra in _DRIVERS if path.startswith(prefix)]
+        missing = [module for module, _extra in needed if not _is_installed(module)]
+        if missing:
+            # One line tells what to install, also where two packages are missing.
+            yield _missing(*missing, setting=setting, extra=needed[0][1])
     broker = str(getattr(django_settings, "CELERY_BROKER_URL", "") or "")
     if ".celery." in settings.engine and broker.startswith("redis") and not _is_installed("redis"):
         yield _missing("redis", setting="CELERY_BROKER_URL", extra="celery")
@@ -63,9 +65,14 @@ def _named_backends(settings: conf.Settings) -> Iterator[tuple[str, str]]:
     yield f"STORAGES[{alias!r}]", str(entry.get("BACKEND", ""))
 
 
-def _missing(module: str, *, setting: str, extra: str) -> CheckMessage:
+def _missing(*modules: str, setting: str, extra: str) -> CheckMessage:
+    needs = (
+        f"the package {modules[0]}, which is"
+        if len(modules) == 1
+        else f"the packages {' and '.join(modules)}, which are"
+    )
     return Error(
-        f"{setting} needs the package {module}, which is not installed.",
+        f"{setting} needs {needs} not installed.",
         hint=f"pip install 'imagegen-app[{extra}]'",
         id="imagegen.E090",
     )

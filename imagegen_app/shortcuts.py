@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.actors import System
@@ -69,9 +70,9 @@ def generate(*, user: Any, **job_request: Any) -> Job:
     """
     check_argument_types(job_request)
     actor = access.actor_for(user)
-    return creation.request_images(
-        actor=actor, job_request=composition.compose(actor=actor, **job_request)
-    )
+    composed = composition.compose(actor=actor, **job_request)
+    # Nobody looks at its images in the studio and chooses one of them: all ask for a review.
+    return creation.request_images(actor=actor, job_request=replace(composed, asks_for_review=True))
 
 
 def estimate(*, user: Any, **job_request: Any) -> creation.Offer:

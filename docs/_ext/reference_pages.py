@@ -246,6 +246,7 @@ _CHECKED = [
         "publication_checks",
         "router_checks",
         "screener_checks",
+        "static_checks",
         "engines.celery_checks",
         "engines.django_tasks",
         "engines.rq",

@@ -15,6 +15,7 @@ from imagegen_app.admin.base import (
     definition_list,
     join_words,
     link,
+    two_lines,
 )
 from imagegen_app.admin.owned import (
     OwnedRecordAdmin,
@@ -23,9 +24,12 @@ from imagegen_app.admin.owned import (
     state_badge,
 )
 from imagegen_app.admin.pages import screeners
+from imagegen_app.admin.saved_views import SavedView
+from imagegen_app.core.states import AttemptState, VerdictOutcome
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Attempt, Batch, KeptAnswer, Verdict
 from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.foundation.local_times import format_in_name
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
@@ -40,15 +44,12 @@ class AttemptAdmin(OwnedRecordAdmin):
     """Attempts: billable calls to a provider."""
 
     owner = "job__requester"
-    list_display = [
-        "created_at",
-        "state_chip",
-        "job_link",
-        "image_model",
-        "number",
-        "provider_ref",
-        "charged",
-    ]
+    list_display = ["name", "state_chip", "image_model", "provider_ref", "charged", "created_at"]
+    named = ["job"]
+    saved_views = (
+        SavedView(gettext_lazy("Outcome unknown"), {"state__exact": AttemptState.UNKNOWN.value}),
+        SavedView(gettext_lazy("Refused"), {"state__exact": AttemptState.REFUSED.value}),
+    )
     list_filter = ["state", "image_model"]
     list_select_related = ["job", "image_model"]
     search_fields = ["id", "provider_ref", "provider_request_id"]
@@ -79,8 +80,14 @@ class AttemptAdmin(OwnedRecordAdmin):
         "created_at",
         "sent_at",
         "answered_at",
+        "answer_host",
         "ended_at",
     ]
+
+    @admin.display(description=gettext_lazy("call"), ordering="created_at")
+    def name(self, obj: Attempt) -> str:
+        """Return what people call the attempt."""
+        return str(obj)
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def state_chip(self, obj: Attempt) -> SafeString:
@@ -131,10 +138,9 @@ class BatchAdmin(OwnedRecordAdmin):
     """Many jobs from one template."""
 
     list_display = [
-        "created_at",
-        "title",
+        "title_and_day",
         "template_version",
-        "requester",
+        "requester_name",
         "row_count",
         "succeeded",
         "pages",
@@ -162,6 +168,11 @@ class BatchAdmin(OwnedRecordAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # These hold thousands of keys, which no page of this table shows.
         return super().get_queryset(request).defer("rows", "invalid_rows")
+
+    @admin.display(description=gettext_lazy("title"), ordering="created_at")
+    def title_and_day(self, obj: Batch) -> SafeString:
+        """Return the title, and when it was requested."""
+        return two_lines(obj.title, format_in_name(obj.created_at))
 
     @admin.display(description=gettext_lazy("pages"))
     def pages(self, obj: Batch) -> SafeString:
@@ -196,8 +207,14 @@ class BatchAdmin(OwnedRecordAdmin):
 class VerdictAdmin(OwnedRecordAdmin):
     """Decisions of content checks and of people."""
 
+    list_title = gettext_lazy("Content checks")
     owner = "job__requester"
-    list_display = ["created_at", "outcome_chip", "stage", "screener", "category_words", "job_link"]
+    list_display = ["outcome_chip", "job_link", "stage", "screener", "category_words", "created_at"]
+    named = ["job"]
+    saved_views = (
+        SavedView(gettext_lazy("Held"), {"outcome__exact": VerdictOutcome.HELD.value}),
+        SavedView(gettext_lazy("Blocked"), {"outcome__exact": VerdictOutcome.BLOCKED.value}),
+    )
     list_filter = ["outcome", "hard_category", "stage", "screener"]
     list_select_related = ["job"]
     search_fields = ["screener"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.urls import NoReverseMatch
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,13 +16,15 @@ from imagegen_app.admin.base import (
     RecordAdmin,
     definition_list,
     link,
-    users_named,
 )
+from imagegen_app.admin.owned import severity_badge
 from imagegen_app.admin.parameters import is_storable
-from imagegen_app.forms.admin_urls import admin_url
+from imagegen_app.admin.saved_views import SavedView
+from imagegen_app.core import events
+from imagegen_app.forms.admin_urls import find_admin_url
 from imagegen_app.models import AuditEvent, Checkpoint
-from imagegen_app.services.audit import descriptions, event_labels
-from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.audit import descriptions
+from imagegen_app.services.foundation import accounts, stored_messages
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -46,16 +48,47 @@ class Subject(admin.SimpleListFilter):
         return queryset.filter(object_type=self.value()) if self.value() else queryset
 
 
+def _kinds(*beginnings: str) -> str:
+    """Return the kinds of event that begin so, as a list filters by them."""
+    return ",".join(kind for kind in events.EVENTS if kind.startswith(beginnings))
+
+
+def _described(event: Any) -> descriptions.EventDescription:
+    """Return the description of an event, made once for each row."""
+    if not hasattr(event, "described"):
+        (event.described,) = descriptions.describe_events([event])
+    found: descriptions.EventDescription = event.described
+    return found
+
+
 @admin.register(AuditEvent)
 class AuditEventAdmin(RecordAdmin):
     """Events of the audit log."""
 
-    list_display = ["at", "description", "severity", "actor_text", "object_text", "type"]
+    list_title = gettext_lazy("What happened")
+    list_display = ["at", "description", "object_text", "severity_chip"]
     list_filter = ["severity", "actor_kind", Subject]
     search_fields = ["type", "object_id", "actor_id"]
     search_help_text = gettext_lazy("Event type, ID of an object or actor, or a person's name")
     ordering = ["-at", "-pk"]
-    allowed_lookups = ["job_id", "asset_id", "type"]
+    saved_views = (
+        SavedView(
+            gettext_lazy("Decisions"),
+            {"type__in": partial(_kinds, "review.", "asset.withdrawn", "asset.closed")},
+        ),
+        SavedView(
+            gettext_lazy("Prompts read"), {"type__in": partial(_kinds, "asset.prompt_viewed")}
+        ),
+        SavedView(
+            gettext_lazy("Set-up changes"),
+            {
+                "type__in": partial(
+                    _kinds, "provider.", "model.", "grant.", "budget.", "credential."
+                )
+            },
+        ),
+    )
+    allowed_lookups = ["job_id", "asset_id", "type", "type__in"]
     fields = [
         "sentence",
         "at",
@@ -72,7 +105,9 @@ class AuditEventAdmin(RecordAdmin):
         """Find a person's events by name too: the log itself holds only a pseudonym."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
         if search_term.strip() and is_storable(search_term):
-            found |= queryset.filter(actor_kind="person", actor_id__in=users_named(search_term))
+            found |= queryset.filter(
+                actor_kind="person", actor_id__in=accounts.users_named(search_term)
+            )
         return found, may_repeat
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -80,54 +115,61 @@ class AuditEventAdmin(RecordAdmin):
         changelist = super().get_changelist_instance(request)
         rows = list(changelist.result_list)
         for row, described in zip(rows, descriptions.describe_events(rows), strict=True):
-            row.sentence_text = described.sentence
+            row.described = described
         changelist.result_list = rows
         return changelist
 
     @admin.display(description=gettext_lazy("what happened"))
     def description(self, obj: Any) -> str:
         """Return the event as a sentence, prepared by `get_changelist_instance`."""
-        return str(obj.sentence_text)
+        return str(_described(obj).sentence)
+
+    @admin.display(description=gettext_lazy("severity"), ordering="severity")
+    def severity_chip(self, obj: AuditEvent) -> SafeString:
+        """Return the severity as a chip."""
+        return severity_badge(obj.severity, obj.get_severity_display())
 
     @admin.display(description=gettext_lazy("actor"))
     def actor_text(self, obj: AuditEvent) -> str:
-        """Return the actor's pseudonym."""
-        return event_labels.actor_label(obj.actor_kind, obj.actor_id)
+        """Return the actor's name, or the pseudonym where the name was erased."""
+        return _described(obj).actor
 
-    @admin.display(description=gettext_lazy("object"))
-    def object_text(self, obj: AuditEvent) -> str:
-        """Return the name of the object that the event is about."""
-        return event_labels.object_label(obj.object_type, obj.object_id) or EMPTY
+    @admin.display(description=gettext_lazy("about"))
+    def object_text(self, obj: Any) -> SafeString | str:
+        """Return a link to what the event is about, by its name."""
+        return self._link(obj, _described(obj).object)
 
     @admin.display(description=gettext_lazy("what happened"))
     def sentence(self, obj: AuditEvent) -> str:
         """Return the event as a sentence."""
-        return descriptions.describe_events([obj])[0].sentence
+        return _described(obj).sentence
 
     @admin.display(description=gettext_lazy("object"))
     def object_link(self, obj: AuditEvent) -> SafeString | str:
         """Return a link to the object that the event is about."""
-        try:
-            address = admin_url(f"imagegen_{obj.object_type}_change", obj.object_id)
-        except NoReverseMatch:
-            return self.object_text(obj)
-        return link(address, self.object_text(obj))
+        return self._link(obj, _described(obj).object)
+
+    def _link(self, obj: AuditEvent, text: str) -> SafeString | str:
+        if not text:
+            return EMPTY
+        address = find_admin_url(f"imagegen_{obj.object_type}_change", obj.object_id)
+        return link(address, text) if address else text
 
     @admin.display(description=gettext_lazy("details"))
     def fact_list(self, obj: AuditEvent) -> SafeString:
         """Return the event's facts."""
-        return definition_list(descriptions.describe_events([obj])[0].facts)
+        return definition_list(_described(obj).facts)
 
     @admin.display(description=gettext_lazy("erased"))
     def erased(self, obj: AuditEvent) -> str:
         """Return which personal texts were erased."""
-        erased = descriptions.describe_events([obj])[0].erased
+        erased = _described(obj).erased
         return ", ".join(stored_messages.fact_label(name) for name in erased) or EMPTY
 
     @admin.display(description=gettext_lazy("position in the sealed log"))
     def position(self, obj: AuditEvent) -> str:
         """Return the event's position in the sealed log."""
-        seq = descriptions.describe_events([obj])[0].seq
+        seq = _described(obj).seq
         return _("not sealed yet") if seq is None else str(seq)
 
 

@@ -7,22 +7,24 @@ explicitly, choices of related rows are limited, and nothing shows a row by its 
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import models
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from imagegen_app.admin import saved_views
+from imagegen_app.admin.paging import MAX_ROWS, CappedPaginator, list_filters, tell_where_it_ends
 from imagegen_app.admin.parameters import (
     AutocompleteSelect,
     check_selected,
@@ -32,6 +34,7 @@ from imagegen_app.admin.parameters import (
 from imagegen_app.core.actors import Person
 from imagegen_app.forms import themes
 from imagegen_app.models.amounts import format_amount
+from imagegen_app.services.foundation import accounts, object_names
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
+    from imagegen_app.admin.saved_views import SavedView, StrOrPromise
     from imagegen_app.services.gateways.provider_facts import FactRow
 
     BaseAdmin = admin.ModelAdmin[Any]
@@ -51,10 +55,8 @@ else:
     BaseAdmin = admin.ModelAdmin
     AnyModelForm = forms.ModelForm
 
-#: Words of a search that are looked for.
-MAX_SEARCH_WORDS = 20
-#: Users of a name whose events are looked for.
-MAX_USERS = 100
+#: Characters of a searched word that are looked for.
+MAX_WORD_CHARS = 500
 EMPTY = "–"  # noqa: RUF001 - a dash for people
 
 
@@ -95,6 +97,12 @@ class RecordAdmin(BaseAdmin):
     allowed_lookups: Sequence[str] = ()
     #: Paths from the row to people, who are found by their names and logins.
     people: Sequence[str] = ()
+    #: Attributes that hold a job, an asset or an attempt, to be named as people know them.
+    named: Sequence[str] = ()
+    #: Filters that people need again and again.
+    saved_views: Sequence[SavedView] = ()
+    #: What people call the list, where the table's name is not it.
+    list_title: StrOrPromise = ""
     #: Whether rows may be added or changed; deleting is decided apart.
     is_writable = False
     is_deletable = False
@@ -102,18 +110,28 @@ class RecordAdmin(BaseAdmin):
     actions_on_bottom = False
     list_per_page = 50
     show_full_result_count = False
+    paginator = CappedPaginator
     empty_value_display = EMPTY
     save_on_top = False
 
     @property
     def media(self) -> forms.Media:
         """The style sheets of the admin, of our tables, and of what the site's theme leaves to us."""
-        ours = ["imagegen_app/css/tokens.css", "imagegen_app/css/records.css"]
+        ours = [
+            "imagegen_app/css/tokens.css",
+            "imagegen_app/css/parts.css",
+            "imagegen_app/css/doors.css",
+            "imagegen_app/css/records.css",
+        ]
         return super().media + forms.Media(css={"all": [*ours, *themes.stylesheets()]})
 
     def actor(self, request: HttpRequest) -> Person:
         """Return the person who acts."""
         return access.actor_for(request.user)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Return the filters, none of which reads a whole table to know its choices."""
+        return list_filters(self, super().get_list_filter(request))
 
     def get_urls(self) -> list[URLPattern]:
         """Return the addresses of this table, with views that refuse unstorable parameters."""
@@ -124,7 +142,52 @@ class RecordAdmin(BaseAdmin):
     ) -> Any:
         """Call an action for the selected rows, if these can exist."""
         check_selected(request, self.model)
+        if request.POST.get("select_across") == "1" and self._is_too_long(queryset):
+            messages.warning(
+                request,
+                _("Nothing was done: these are more than %(number)s rows. Narrow the list first.")
+                % {"number": MAX_ROWS},
+            )
+            return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset, *args, **kwargs)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list under its own name, with its saved views."""
+        ours: dict[str, Any] = {
+            "saved_views": saved_views.view_links(self.saved_views, request.GET.dict())
+        }
+        if IS_POPUP_VAR not in request.GET:
+            ours["title"] = self.list_title or capfirst(str(self.opts.verbose_name_plural))
+        answer: HttpResponse = super().changelist_view(request, ours | (extra_context or {}))
+        return tell_where_it_ends(answer)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Look up the names of all rows of the page at once."""
+        try:
+            changelist = super().get_changelist_instance(request)
+        except OverflowError:  # a day at the end of time, in another time zone
+            raise IncorrectLookupParameters from None
+        changelist.result_list = list(changelist.result_list)
+        self._give_names(changelist.result_list)
+        return changelist
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Return the row under the name that people know it by."""
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            self._give_names([row])
+        return row
+
+    def _give_names(self, rows: list[Any]) -> None:
+        of_rows = [attrgetter(name)(row) for row in rows for name in self.named]
+        object_names.give_names([*rows, *(one for one in of_rows if one is not None)])
+
+    def _is_too_long(self, rows: Any) -> bool:
+        return CappedPaginator(rows, self.list_per_page).is_capped
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Complete keys with a widget that survives a value that is no key."""
@@ -134,7 +197,7 @@ class RecordAdmin(BaseAdmin):
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return the fields of the row, and the names of the people that belong to it."""
-        names = _name_fields()
+        names = accounts.name_fields()
         of_people = [f"{path}__{name}" for path in self.people for name in names]
         return [*super().get_search_fields(request), *of_people]
 
@@ -142,12 +205,16 @@ class RecordAdmin(BaseAdmin):
         """Search for the first words; Django's autocomplete, not ours, hands in any characters."""
         if not is_storable(search_term):
             return queryset.none(), False
-        words = search_term.split()
-        if len(words) > MAX_SEARCH_WORDS:
+        # SQLite compares with no pattern of more than 50,000 bytes.
+        words = [word[:MAX_WORD_CHARS] for word in search_term.split()]
+        search_term = " ".join(words)
+        if len(words) > accounts.MAX_SEARCH_WORDS:
             # Each word is one more condition, and a database takes a limited number of them.
             text = _("Only the first %(count)s words were searched for.")
-            messages.warning(request, text % {"count": MAX_SEARCH_WORDS}, fail_silently=True)
-            search_term = " ".join(words[:MAX_SEARCH_WORDS])
+            messages.warning(
+                request, text % {"count": accounts.MAX_SEARCH_WORDS}, fail_silently=True
+            )
+            search_term = " ".join(words[: accounts.MAX_SEARCH_WORDS])
         return super().get_search_results(request, queryset, search_term)
 
     # Permissions
@@ -268,28 +335,6 @@ class RecordAdmin(BaseAdmin):
             show(request, text % {"number": number, "why": reason})
 
 
-def _name_fields() -> list[str]:
-    """Return the fields of the site's users that hold a login or a name."""
-    user = get_user_model()
-    known = {f.name for f in user._meta.concrete_fields if isinstance(f, models.CharField)}  # noqa: SLF001 - Django's documented API
-    return [
-        name
-        for name in (user.USERNAME_FIELD, "first_name", "last_name", "name", "full_name")
-        if name in known
-    ]
-
-
-def users_named(term: str) -> list[str]:
-    """Return the keys of the site's users whose login or name contains all words of a text."""
-    found = get_user_model().objects.all()
-    for word in term.split()[:MAX_SEARCH_WORDS]:
-        matches = models.Q()
-        for name in _name_fields():
-            matches |= models.Q(**{f"{name}__icontains": word})
-        found = found.filter(matches)
-    return [str(key) for key in found.values_list("pk", flat=True)[:MAX_USERS]]
-
-
 def link(address: str, text: object) -> SafeString:
     """Return a link; both parts are escaped."""
     return format_html('<a href="{}">{}</a>', address, text)
@@ -332,6 +377,13 @@ def _fact_source(row: FactRow) -> SafeString | str:
 def join_words(values: Iterable[object]) -> str:
     """Return codes as one text, separated by commas."""
     return ", ".join(str(v).replace("_", " ") for v in values) or EMPTY
+
+
+def two_lines(first: object, second: object) -> SafeString:
+    """Return a cell with a second, quieter line, where another column would not fit."""
+    if second in ("", None):
+        return format_html("{}", first)
+    return format_html('{}<span class="imagegen-second">{}</span>', first, second)
 
 
 def amount(value: Any, currency: str) -> str:

@@ -17,6 +17,7 @@ from imagegen_app.admin.base import (
     definition_list,
     handling_table,
     join_words,
+    two_lines,
 )
 from imagegen_app.admin.model_form import ModelForm
 from imagegen_app.admin.pages import credentials, model_server
@@ -91,13 +92,10 @@ class ProviderAdmin(CatalogAdmin):
 
     form = ProviderForm
     list_display = [
-        "name",
+        "name_and_adapter",
         "condition",
-        "adapter",
-        "base_url",
-        "credential",
-        "max_in_flight",
-        "calls_per_minute",
+        "address_and_key",
+        "limits",
         "is_enabled",
     ]
     list_filter = ["is_enabled"]
@@ -149,6 +147,24 @@ class ProviderAdmin(CatalogAdmin):
             return ["handling_table"]
         return ["option_list", "handling_table"]
 
+    @admin.display(description=gettext_lazy("name"), ordering="name")
+    def name_and_adapter(self, obj: Provider) -> SafeString:
+        """Return the name, and the adapter that calls it."""
+        return two_lines(obj.name, obj.adapter)
+
+    @admin.display(description=gettext_lazy("base URL"), ordering="base_url")
+    def address_and_key(self, obj: Provider) -> SafeString:
+        """Return the address, and where its key is kept."""
+        return two_lines(obj.base_url or EMPTY, obj.credential)
+
+    @admin.display(description=gettext_lazy("limits"))
+    def limits(self, obj: Provider) -> SafeString:
+        """Return how many calls may be under way, and start in a minute."""
+        at_once = _("%(count)s at once") % {"count": obj.max_in_flight}
+        if obj.calls_per_minute is None:
+            return two_lines(at_once, "")
+        return two_lines(at_once, _("%(count)s per minute") % {"count": obj.calls_per_minute})
+
     @admin.display(description=gettext_lazy("data handling"))
     def handling_table(self, obj: Provider) -> SafeString:
         """Return what is known of how the provider handles data, with the sources."""
@@ -171,10 +187,8 @@ class ImageModelAdmin(CatalogAdmin):
 
     form = ModelForm
     list_display = [
-        "name",
+        "name_and_version",
         "provider",
-        "provider_model_name",
-        "version",
         "lifecycle",
         "price_from",
         "prices_checked",
@@ -189,6 +203,11 @@ class ImageModelAdmin(CatalogAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         return [*model_server.ModelServerPages(self.admin_site).urls(), *super().get_urls()]
+
+    @admin.display(description=gettext_lazy("name"), ordering="name")
+    def name_and_version(self, obj: ImageModel) -> SafeString:
+        """Return the name, and what the provider calls the model and its version."""
+        return two_lines(obj.name, f"{obj.provider_model_name} {obj.version}".strip())
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Propose the only provider that there is, and a model that its adapter knows."""

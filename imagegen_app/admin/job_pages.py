@@ -5,15 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagegen_app.admin.pages import (
+    alt_texts,
     attach,
     batch,
+    compare,
     compliance,
+    desk,
     erasure,
+    guidance,
+    health,
+    library,
+    library_actions,
+    object_history,
     overview,
     resolution,
+    results,
     review,
     setup,
+    stage,
     studio,
+    table_list,
+    template_choice,
 )
 
 if TYPE_CHECKING:
@@ -24,10 +36,23 @@ def page_classes() -> tuple[type[Pages], ...]:
     """Return the classes; their modules are imported with the URLs, not when the site starts."""
     return (
         overview.OverviewPage,
+        health.HealthPage,
+        guidance.GuidancePages,
+        table_list.TablePage,
         setup.SetupPage,
+        stage.StagePages,
         studio.StudioPages,
+        results.ResultPages,
+        compare.ComparePage,
+        object_history.ObjectHistoryPage,
+        library.LibraryPages,
+        library_actions.LibraryActionPages,
+        template_choice.TemplateChoicePage,
         batch.BatchPages,
         review.ReviewPage,
+        desk.DeskPages,
+        alt_texts.ChoosePage,
+        alt_texts.AltTextPages,
         compliance.CompliancePages,
         erasure.ErasurePages,
         attach.AttachPage,

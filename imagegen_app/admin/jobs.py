@@ -17,6 +17,7 @@ from imagegen_app.admin.base import (
     definition_list,
     join_words,
     link,
+    two_lines,
 )
 from imagegen_app.admin.owned import (
     OwnedRecordAdmin,
@@ -27,11 +28,13 @@ from imagegen_app.admin.owned import (
     state_badge,
     timeline,
 )
+from imagegen_app.admin.saved_views import WEEK_AGO, SavedView
+from imagegen_app.core.states import RUNNING_STATES, JobState
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job, LedgerEntry
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.foundation import stored_messages
-from imagegen_app.services.foundation.local_times import format_day, format_second
+from imagegen_app.services.foundation.local_times import format_day, format_in_name, format_second
 from imagegen_app.services.job_requests import job_actions, values
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import summary
@@ -56,21 +59,31 @@ class JobAdmin(OwnedRecordAdmin):
     """Jobs with their state, cost, results and audit trail."""
 
     list_display = [
-        "created_at",
+        "name_and_day",
         "state_and_remedy",
         "operation_and_count",
         "image_model",
-        "template_version",
-        "requester",
+        "requester_name",
         "cost",
     ]
-    list_filter = ["state", "waiting_for", "operation", "image_model"]
-    list_select_related = ["image_model", "template_version__template", "requester"]
+    list_filter = ["state", "created_at", "waiting_for", "operation", "image_model"]
+    list_select_related = ["image_model", "requester"]
     search_fields = ["id", "row_key", "error_code"]
     people = ["requester"]
     search_help_text = gettext_lazy("Job ID, batch row, error code or person")
     ordering = ["-created_at"]
-    allowed_lookups = ["batch", "template_version", "requester", "attempts", "state__in"]
+    allowed_lookups = [
+        *("batch", "template_version", "requester", "attempts", "state__in"),
+        *("created_at__gte", "created_at__lt"),
+    ]
+    saved_views = (
+        SavedView(gettext_lazy("Running"), {"state__in": ",".join(RUNNING_STATES)}),
+        SavedView(gettext_lazy("Waiting for a person"), {"state__exact": JobState.UNCERTAIN.value}),
+        SavedView(
+            gettext_lazy("Failed this week"),
+            {"created_at__gte": WEEK_AGO, "state__exact": JobState.FAILED.value},
+        ),
+    )
     change_form_template = "imagegen_app/admin/records/job.html"
     actions = ["cancel", "request_again", "close_unknown", "send_again", "never_accepted"]
     fieldsets = [
@@ -109,6 +122,11 @@ class JobAdmin(OwnedRecordAdmin):
         if job is not None:
             context["uncertain"] = uncertain_jobs.describe_uncertain_job(self.actor(request), job)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description=gettext_lazy("job"), ordering="created_at")
+    def name_and_day(self, obj: Job) -> SafeString:
+        """Return what people call the job, and when it was requested, where its name does not say that."""
+        return two_lines(obj, format_in_name(obj.created_at) if obj.batch_id else "")
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def state_chip(self, obj: Job) -> SafeString:

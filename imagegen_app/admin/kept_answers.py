@@ -18,11 +18,11 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from imagegen_app import conf
-from imagegen_app.admin.base import EMPTY, RecordAdmin, link
+from imagegen_app.admin.base import EMPTY, RecordAdmin, link, two_lines
 from imagegen_app.admin.owned import state_badge
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import KeptAnswer
-from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.foundation import error_help, stored_messages
 from imagegen_app.services.gateways import kept_files
 from imagegen_app.services.job_requests import rereading
 from imagegen_app.services.policy import access
@@ -39,7 +39,16 @@ if TYPE_CHECKING:
 class KeptAnswerAdmin(RecordAdmin):
     """Answers that were paid for and could not be used; never shown, only downloaded."""
 
-    list_display = ["kept_at", "state", "job_link", "provider", "reason", "detail", "size", "until"]
+    list_display = [
+        "reason_and_detail",
+        "state",
+        "job_link",
+        "provider",
+        "size",
+        "kept_at",
+        "until",
+    ]
+    named = ["attempt.job"]
     list_filter = ["reason", "attempt__image_model__provider"]
     list_select_related = ["attempt__job", "attempt__image_model__provider"]
     search_fields = ["attempt__id", "attempt__job__id"]
@@ -111,6 +120,11 @@ class KeptAnswerAdmin(RecordAdmin):
         if obj.rereadings.filter(job__state="succeeded").exists():
             return state_badge("succeeded", _("Read again"))
         return state_badge("open", _("Kept"))
+
+    @admin.display(description=gettext_lazy("reason"), ordering="reason")
+    def reason_and_detail(self, obj: KeptAnswer) -> SafeString:
+        """Return why it was kept."""
+        return two_lines(error_help.error_title(obj.reason) or obj.reason, obj.detail)
 
     @admin.display(description=gettext_lazy("job"))
     def job_link(self, obj: KeptAnswer) -> SafeString:

@@ -1,4 +1,4 @@
-"""Say on an asset's page which marks its provider has put into the image."""
+"""Say on an asset's page which marks are in the image: ours, and its provider's."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from imagegen_app.admin.base import definition_list
+from imagegen_app.services.gateways import storage
 from imagegen_app.services.library import inspection, provider_marks
 
 if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
     from imagegen_app.models import Asset
 
 
@@ -30,3 +34,37 @@ def provider_facts(asset: Asset) -> list[tuple[object, object]]:
             ),
         ]
     return [*rows, *provider_marks.lines(asset)]
+
+
+def stored_facts(asset: Asset) -> SafeString | str:
+    """Read the stored file again and return what its marks say."""
+    if asset.hard_category:
+        return _("Of an image that was closed, the files are deleted.")
+    try:
+        found = inspection.inspect_stored(asset)
+    except storage.FileMissing:
+        return _("The file is missing from the storage.")
+    except storage.StorageFailed:
+        return _("The file cannot be read at present.")
+    return definition_list(
+        [
+            (_("Content Credentials"), found.summary),
+            (_("Time stamp"), found.time_stamp),
+            (_("Stored file"), _("unchanged") if found.is_unchanged else _("changed")),
+            (_("Digital source type"), found.marks.digital_source_type.rpartition("/")[2]),
+            (
+                _("AI system"),
+                f"{found.marks.ai_system} {found.marks.ai_system_version}".strip(),
+            ),
+            (_("Credit"), found.marks.credit),
+            (_("Signed actions"), ", ".join(found.credentials.actions)),
+            (
+                _("Input images"),
+                _("one is named by its hash only: its own Content Credentials are unusable")
+                if asset.is_parent_reduced
+                else "",
+            ),
+            *provider_facts(asset),
+            (_("SHA-256"), asset.sha256),
+        ]
+    )

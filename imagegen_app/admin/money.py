@@ -116,11 +116,31 @@ class BudgetAdmin(CatalogAdmin):
 class BudgetPeriodAdmin(RecordAdmin):
     """Amounts reserved and spent per budget and period."""
 
-    list_display = ["budget", "starts_on", "limit", "reserved", "spent", "overage"]
+    list_display = ["budget", "starts_on", "limited", "now_reserved", "now_spent", "over"]
     list_filter = ["budget"]
     list_select_related = ["budget"]
     ordering = ["-starts_on", "budget__name"]
-    fields = ["budget", "starts_on", "limit", "reserved", "spent", "overage"]
+    fields = ["budget", "starts_on", "limited", "now_reserved", "now_spent", "over"]
+
+    @admin.display(description=gettext_lazy("limit"), ordering="limit")
+    def limited(self, obj: BudgetPeriod) -> str:
+        """Return the limit with its currency."""
+        return amount(obj.limit, obj.budget.currency)
+
+    @admin.display(description=gettext_lazy("reserved"), ordering="reserved")
+    def now_reserved(self, obj: BudgetPeriod) -> str:
+        """Return what is reserved with its currency."""
+        return amount(obj.reserved, obj.budget.currency)
+
+    @admin.display(description=gettext_lazy("spent"), ordering="spent")
+    def now_spent(self, obj: BudgetPeriod) -> str:
+        """Return what was spent with its currency."""
+        return amount(obj.spent, obj.budget.currency)
+
+    @admin.display(description=gettext_lazy("overage"), ordering="overage")
+    def over(self, obj: BudgetPeriod) -> str:
+        """Return what was spent beyond the limit with its currency."""
+        return amount(obj.overage, obj.budget.currency)
 
 
 @admin.register(LedgerEntry)
@@ -128,6 +148,7 @@ class LedgerEntryAdmin(RecordAdmin):
     """Entries of the ledger."""
 
     list_display = ["created_at", "kind", "purpose", "amount_text", "period", "job_link"]
+    named = ["job"]
     list_filter = ["kind", "purpose", "period__budget"]
     list_select_related = ["period__budget", "job"]
     ordering = ["-created_at", "-pk"]

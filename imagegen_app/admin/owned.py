@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.base import EMPTY, RecordAdmin, link
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.services.audit import descriptions, prompt_access
-from imagegen_app.services.foundation import error_help
+from imagegen_app.services.foundation import error_help, object_names
 from imagegen_app.services.foundation.local_times import format_second
 from imagegen_app.services.library import delivery
 from imagegen_app.services.policy import access, closed_content
@@ -32,6 +34,17 @@ def state_badge(value: str, text: object) -> SafeString:
     """Return a state as a coloured chip; its text says the same as its colour."""
     kind = "is-good" if value in _GOOD else "is-bad" if value in _BAD else "is-open"
     return format_html('<span class="imagegen-chip {}">{}</span>', kind, text)
+
+
+#: How a severity looks that asks for notice.
+_SEVERITY_LOOKS = {"notice": "is-info", "warning": "is-warn", "alarm": "is-bad"}
+
+
+def severity_badge(value: str, text: object) -> SafeString:
+    """Return an event's severity, as a chip where it asks for notice."""
+    if value not in _SEVERITY_LOOKS:
+        return format_html("{}", text)
+    return format_html('<span class="imagegen-chip {}">{}</span>', _SEVERITY_LOOKS[value], text)
 
 
 def closed_badge(asset: Asset) -> SafeString:
@@ -185,6 +198,11 @@ class OwnedRecordAdmin(RecordAdmin):
         if not request.user.has_perm("imagegen.request_job"):
             return False
         return obj is None or self._owner(obj) == request.user.pk
+
+    @admin.display(description=gettext_lazy("requested by"), ordering="requester")
+    def requester_name(self, obj: Any) -> str:
+        """Return the requester's name."""
+        return EMPTY if obj.requester is None else object_names.person_name(obj.requester)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return super().has_module_permission(request) or bool(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.template.defaultfilters import filesizeformat
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app.admin.base import link
+from imagegen_app.admin.base import EMPTY, link, two_lines
 from imagegen_app.admin.owned import OwnedRecordAdmin
+from imagegen_app.admin.saved_views import SavedView
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Placement, Rendition
-from imagegen_app.services.library import placement
+from imagegen_app.services.library import placement, summary
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -41,7 +44,8 @@ class RenditionAdmin(OwnedRecordAdmin):
     """Renditions: files derived from an asset in a size and format."""
 
     owner = "asset__job__requester"
-    list_display = ["asset", "format", "width", "height", "byte_size", "created_at"]
+    list_display = ["asset", "format", "width", "height", "size", "created_at"]
+    named = ["asset"]
     list_filter = ["format"]
     list_select_related = ["asset"]
     search_fields = ["sha256"]
@@ -49,13 +53,24 @@ class RenditionAdmin(OwnedRecordAdmin):
     allowed_lookups = ["asset"]
     fields = ["asset", "format", "width", "height", "byte_size", "sha256", "created_at"]
 
+    @admin.display(description=gettext_lazy("size"), ordering="byte_size")
+    def size(self, obj: Rendition) -> str:
+        """Return the size of the file."""
+        return filesizeformat(obj.byte_size)
+
 
 @admin.register(Placement)
 class PlacementAdmin(OwnedRecordAdmin):
     """Where images are used."""
 
+    list_title = gettext_lazy("Where images are used")
     owner = "asset__job__requester"
-    list_display = ["placed_at", "object_label", "field", "asset", "placed_by", "removed_at"]
+    list_display = ["object_and_field", "asset", "placed_by_name", "placed_at", "removed_at"]
+    named = ["asset"]
+    saved_views = (
+        SavedView(gettext_lazy("In use"), {"removed_at__isempty": "1"}),
+        SavedView(gettext_lazy("Removed"), {"removed_at__isempty": "0"}),
+    )
     list_filter = [("removed_at", admin.EmptyFieldListFilter), ("content_type", UsedKinds)]
     list_select_related = ["asset", "placed_by", "content_type"]
     search_fields = ["object_label", "object_id"]
@@ -72,6 +87,16 @@ class PlacementAdmin(OwnedRecordAdmin):
         "placed_at",
         "removed_at",
     ]
+
+    @admin.display(description=gettext_lazy("where"), ordering="object_label")
+    def object_and_field(self, obj: Placement) -> SafeString:
+        """Return the object, its kind and its field."""
+        return two_lines(obj.object_label, f"{capfirst(obj.content_type.name)}, {obj.field}")
+
+    @admin.display(description=gettext_lazy("placed by"), ordering="placed_by")
+    def placed_by_name(self, obj: Placement) -> str:
+        """Return the name of who placed it."""
+        return summary.display_name(obj.placed_by, EMPTY)
 
     @admin.display(description=gettext_lazy("image"))
     def asset_link(self, obj: Placement) -> SafeString:

@@ -58,6 +58,7 @@ class PromptTemplateAdmin(RecordAdmin):
             (None, {"fields": ["name", "slug", "purpose"]}),
             (_("Prompt"), {"fields": ["body", "negative"]}),
             (_("Variables"), {"fields": rows}),
+            (_("For people who cannot see the image"), {"fields": ["alt_pattern"]}),
             (
                 _("Settings"),
                 {
@@ -89,6 +90,15 @@ class PromptTemplateAdmin(RecordAdmin):
         # Which images may be chosen as guides depends on the person.
         form.actor = self.actor(request)  # type: ignore[attr-defined]  # `TemplateForm` has it
         return form
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        key = initial.pop("from_image", "")
+        if key:
+            from imagegen_app.admin import image_templates  # noqa: PLC0415 - not for starting
+
+            initial |= image_templates.initial_values(self.actor(request), str(key))
+        return initial
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["slug", "versions"] if obj else ["versions"]
@@ -196,6 +206,7 @@ class TemplateVersionAdmin(RecordAdmin):
         "negative",
         "variable_table",
         "request_facts",
+        "alt_pattern",
         "note",
         "created_by",
         "created_at",

@@ -19,7 +19,12 @@ from imagegen_app.admin.fixed_lines import (
     parameter_lines,
 )
 from imagegen_app.core import passes, types
-from imagegen_app.core.limits import MAX_COUNT, MAX_INSTRUCTION_CHARS, MAX_TEMPLATE_CHARS
+from imagegen_app.core.limits import (
+    MAX_ALT_CHARS,
+    MAX_COUNT,
+    MAX_INSTRUCTION_CHARS,
+    MAX_TEMPLATE_CHARS,
+)
 from imagegen_app.core.operations import Operation
 from imagegen_app.core.variable_kinds import VariableKind
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion, labels
@@ -103,6 +108,16 @@ class TemplateForm(AnyModelForm):
         label=gettext_lazy("Fixed LoRA"),
         help_text=gettext_lazy("Each on a line of its own, with its weight: watercolour=0.8."),
     )
+    alt_pattern = forms.CharField(
+        label=gettext_lazy("Alternative text"),
+        required=False,
+        max_length=MAX_ALT_CHARS,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy(
+            "A sentence with the variables of the prompt, which is suggested for each image: A vase "
+            "with {{ flower }} on a table."
+        ),
+    )
     version_note = forms.CharField(
         label=gettext_lazy("What changed"), required=False, max_length=200
     )
@@ -127,6 +142,7 @@ class TemplateForm(AnyModelForm):
             for name in (
                 "body",
                 "negative",
+                "alt_pattern",
                 "operation",
                 "image_model",
                 "count",
@@ -213,6 +229,7 @@ class TemplateForm(AnyModelForm):
             parameters=data["parameters"],
             loras=data["loras"],
             guides=template_guides.given_guides(data),
+            alt_pattern=data["alt_pattern"],
             note=data["version_note"],
         )
         try:

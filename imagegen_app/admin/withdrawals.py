@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.owned import OwnedRecordAdmin
 from imagegen_app.core.states import ReviewState
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.services.foundation.local_times import format_second
 from imagegen_app.services.library import provider_marks, review
 from imagegen_app.services.monitoring import withdrawal_status
@@ -46,6 +47,13 @@ class WithdrawalAdmin(OwnedRecordAdmin):
         context["can_check_marks"] = asset is not None and provider_marks.can_check(
             self.actor(request), asset
         )
+        if asset is not None:
+            from imagegen_app.admin import decisions  # noqa: PLC0415 - a starting site shows nothing
+
+            # Decisions come first: the page's own bar, as on the review desk.
+            context |= decisions.decision_context(self.actor(request), asset)
+            context["asset"] = asset
+            context["decide_url"] = admin_url("imagegen_desk_case", asset.pk)
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=gettext_lazy("still to be done"))

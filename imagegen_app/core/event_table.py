@@ -89,6 +89,16 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("Calls to {object} were paused after repeated failures."),
     ),
     EventRow("provider.resumed", "info", gettext_noop("Calls to {object} were resumed.")),
+    EventRow(
+        "incident.opened",
+        "warning",
+        gettext_noop("Calls to {provider} were stopped because they fail: {error}."),
+    ),
+    EventRow(
+        "incident.closed",
+        "notice",
+        gettext_noop("Calls to {provider} work again; jobs that were affected: {jobs}."),
+    ),
     EventRow("model.registered", "notice", gettext_noop("{actor} registered the model {model}.")),
     EventRow("model.changed", "notice", gettext_noop("{actor} changed the model {model}.")),
     EventRow(
@@ -205,6 +215,14 @@ ROWS: Final[tuple[EventRow, ...]] = (
     EventRow("job.succeeded", "info", gettext_noop("{object} is complete; images: {count}.")),
     EventRow("job.failed", "warning", gettext_noop("{object} failed: {error}.")),
     EventRow("job.blocked", "warning", gettext_noop("{object} was blocked: {categories}.")),
+    EventRow(
+        "job.moved_to_front",
+        "info",
+        gettext_noop("{actor} moved {object} to the front of their queue."),
+    ),
+    EventRow(
+        "studio_session.renamed", "info", gettext_noop("{actor} renamed a session of the studio.")
+    ),
     EventRow("job.cancel_requested", "info", gettext_noop("{actor} requested to cancel {object}.")),
     EventRow("job.cancelled", "notice", gettext_noop("{object} was cancelled.")),
     EventRow("job.expired", "warning", gettext_noop("{object} was not finished in time.")),
@@ -299,6 +317,20 @@ ROWS: Final[tuple[EventRow, ...]] = (
     ),
     EventRow("review.approved", "notice", gettext_noop("{actor} approved {object}.")),
     EventRow("review.rejected", "notice", gettext_noop("{actor} rejected {object}.")),
+    EventRow("review.requested", "info", gettext_noop("{actor} sent {object} for review.")),
+    EventRow(
+        "review.request_withdrawn",
+        "info",
+        gettext_noop("{actor} took {object} back from the review."),
+    ),
+    EventRow(
+        "review.changes_requested", "notice", gettext_noop("{actor} asked for changes to {object}.")
+    ),
+    EventRow(
+        "review.escalated",
+        "warning",
+        gettext_noop("{actor} escalated {object}."),
+    ),
     # Images and where they are used
     EventRow(
         "asset.created",
@@ -312,11 +344,32 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("{actor} changed the description of {object}."),
         ("title", "alt_text", "caption", "credit"),
     ),
+    EventRow("asset.tagged", "info", gettext_noop("{actor} tagged {object}."), ("tag_name",)),
+    EventRow(
+        "asset.untagged",
+        "info",
+        gettext_noop("{actor} took a tag off {object}."),
+        ("tag_name",),
+    ),
+    EventRow("collection.created", "info", gettext_noop("{actor} began the collection {object}.")),
+    EventRow("collection.changed", "info", gettext_noop("{actor} changed what is in {object}.")),
+    EventRow(
+        "collection.deleted", "info", gettext_noop("{actor} deleted the collection {object}.")
+    ),
+    EventRow("view.saved", "info", gettext_noop("{actor} saved a view of the library.")),
+    EventRow("view.removed", "info", gettext_noop("{actor} removed a saved view of the library.")),
     EventRow(
         "asset.marks_checked",
         "notice",
         gettext_noop("{actor} asked {provider} which of its marks it finds in {object}."),
     ),
+    EventRow("asset.rated", "info", gettext_noop("{actor} gave {object} {stars} of 5 stars.")),
+    EventRow(
+        "asset.focal_point_set",
+        "info",
+        gettext_noop("{actor} chose what stays visible where {object} is cropped."),
+    ),
+    EventRow("asset.discarded", "info", gettext_noop("{actor} discarded the own draft {object}.")),
     EventRow("asset.downloaded", "info", gettext_noop("{actor} downloaded {object}.")),
     EventRow("asset.prompt_viewed", "notice", gettext_noop("{actor} read the prompt of {object}.")),
     EventRow("asset.withdrawn", "warning", gettext_noop("{actor} took {object} down everywhere.")),

@@ -20,6 +20,8 @@ MAX_FIXED_GUIDES = 4
 MAX_INSTRUCTION_CHARS = 1000
 #: Images that one job may request.
 MAX_COUNT = 10
+#: Of the name that a person gives a session of the studio.
+MAX_SESSION_NAME_CHARS = 80
 #: Input images of one job.
 MAX_INPUTS = 16
 #: One uploaded or referenced input image, in bytes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import MISSING, fields
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PLAIN: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "bool": bool}
 
 
@@ -118,6 +120,21 @@ def require_between(value: int, low: int, high: int, place: str) -> None:
         raise InvalidSettings(
             f"{place} is out of range", hint=f"Give a number from {low} to {high}."
         )
+
+
+def require_keys(keys: list[str], place: str) -> None:
+    """Require names of lower-case letters, digits and underscores, each once.
+
+    :raises InvalidSettings: if one is none, or is there twice.
+    """
+    for key in keys:
+        if not _KEY.fullmatch(key):
+            raise InvalidSettings(
+                f"{place} has an invalid key {key!r}",
+                hint="Use lower-case letters, digits and underscores, such as 'real_person'.",
+            )
+        if keys.count(key) > 1:
+            raise InvalidSettings(f"{place} has the key {key!r} twice", hint="Rename one of them.")
 
 
 def require_day(value: str, place: str) -> None:

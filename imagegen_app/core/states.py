@@ -75,6 +75,8 @@ class WaitingReason(StrEnum):
     INTERNAL_ERROR = "internal_error"
     #: The key of the provider cannot be read.
     CREDENTIAL = "credential"
+    #: The provider's answer is in the state folder of another host.
+    OTHER_HOST = "other_host"
     #: The provider cannot be called with the site's settings, such as for an unknown adapter.
     PROVIDER = "provider"
 
@@ -175,6 +177,18 @@ REVIEW_TRANSITIONS: dict[ReviewState, frozenset[ReviewState]] = {
     ReviewState.REJECTED: frozenset({ReviewState.APPROVED}),
     ReviewState.WITHDRAWN: frozenset({ReviewState.APPROVED}),
 }
+
+
+class RejectionReason(StrEnum):
+    """Why a reviewer rejects an asset; a note says more."""
+
+    FAULTY = "faulty"
+    OFF_BRIEF = "off_brief"
+    OFF_BRAND = "off_brand"
+    MISLEADING = "misleading"
+    REAL_PERSON = "real_person"
+    THIRD_PARTY = "third_party"
+    OTHER = "other"
 
 
 class Lifecycle(StrEnum):

@@ -40,6 +40,7 @@ class AssetChoiceField(AnyModelChoice):
     def __init__(self, *, actor: Person, **kwargs: Any) -> None:
         self.actor = actor
         super().__init__(queryset=self._visible(), widget=AssetSelect, **kwargs)
+        self.widget.actor = actor
 
     def _visible(self) -> Any:
         found = chooser.usable_assets(self.actor)

@@ -12,9 +12,10 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import ReviewState
+from imagegen_app.forms import image_actions
 from imagegen_app.forms.admin_urls import find_admin_url
 from imagegen_app.services.gateways import content_fields, storage
-from imagegen_app.services.library import chooser, delivery, file_names
+from imagegen_app.services.library import chooser, delivery, file_names, pictures
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.forms.image_actions import OperationLink
     from imagegen_app.models import Asset
 
 
@@ -51,7 +53,7 @@ class Media:
     css = {
         "all": [
             "imagegen_app/css/tokens.css",
-            "imagegen_app/css/batch.css",
+            "imagegen_app/css/parts.css",
             "imagegen_app/css/studio.css",
         ]
     }
@@ -103,10 +105,34 @@ class GeneratedImageWidget(AdminFileWidget):
         context["widget"] |= {
             "token_name": token_name(name),
             "studio": f"{studio}?{urlencode(query)}",
+            "library": _library_url(query, site=self.site),
             "variables": ",".join(f"{k}:{v}" for k, v in self.variables.items() if "." not in v),
             "may_generate": bool(studio) and access.has_permission(self.actor, "request_job"),
+            "quick": self._quick_actions(value, query),
+            "history": self._history_url(query),
         }
         return context
+
+    def _quick_actions(self, value: Any, query: Mapping[str, str]) -> list[OperationLink]:
+        """Return what can be done to the image that the field holds, if it is one of ours."""
+        instance = getattr(value, "instance", None)
+        if not value or instance is None or not access.has_permission(self.actor, "request_job"):
+            return []
+        asset = pictures.placed_asset(instance, value.field.name)
+        if asset is None:
+            return []
+        links = [
+            image_actions.operation_link(one, asset, carried=urlencode(query), site=self.site)
+            for one in image_actions.offered_for(
+                self.actor, asset, among=image_actions.QUICK_OPERATIONS
+            )
+        ]
+        return [one for one in links if one.url]
+
+    def _history_url(self, query: Mapping[str, str]) -> str:
+        """Return the address of the history of the object that is edited; empty for a new one."""
+        page = find_admin_url("imagegen_object_history", site=self.site)
+        return f"{page}?{urlencode(query)}" if page and self.object_id else ""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         """Return the selected asset as an upload; a real upload takes precedence."""
@@ -135,6 +161,8 @@ class AssetSelect(forms.Select):
 
     template_name = "imagegen_app/admin/widgets/asset.html"
     Media = Media
+    #: Who fills in the form; without it nothing can be done to the chosen asset.
+    actor: Person | None = None
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context(name, value, attrs)
@@ -146,11 +174,26 @@ class AssetSelect(forms.Select):
             chosen = None if key is None else choices.queryset.filter(pk=key).first()
         context["widget"] |= {
             "studio": find_admin_url("imagegen_studio"),
+            "library": _library_url({}),
             "preview": "" if chosen is None else delivery.preview_url(chosen),
             "preview_alt": "" if chosen is None else chosen.alt_text,
             "waits": chosen is not None and chosen.review_state != ReviewState.APPROVED.value,
+            "quick": [] if chosen is None else self._quick_actions(chosen),
         }
         return context
+
+    def _quick_actions(self, asset: Asset) -> list[OperationLink]:
+        if self.actor is None:
+            return []
+        offered = image_actions.offered_for(self.actor, asset, among=image_actions.QUICK_OPERATIONS)
+        links = [image_actions.operation_link(one, asset, carried="") for one in offered]
+        return [one for one in links if one.url]
+
+
+def _library_url(query: Mapping[str, str], *, site: str = "") -> str:
+    """Return the address of the library for choosing an image; empty where there is none."""
+    address = find_admin_url("imagegen_library", site=site)
+    return f"{address}?{urlencode(query)}" if address and query else address
 
 
 def token_name(name: str) -> str:

@@ -84,6 +84,16 @@ MESSAGES: dict[str, str] = {
     "mask_shape": gettext_noop(
         "The mask has other proportions than the image; draw it over the whole image."
     ),
+    "mask_size": gettext_noop(
+        "The mask is not as large as the image that it was drawn over; draw it again."
+    ),
+    "mask_mode": gettext_noop("The mask is not a grey picture; draw it again."),
+    "mask_empty": gettext_noop(
+        "Nothing is masked: mark what is to be changed, or choose another operation."
+    ),
+    "mask_full": gettext_noop(
+        "The whole image is masked: leave something that stays, or make a new image."
+    ),
     "mask_too_large": gettext_noop(
         "The mask's file is larger than the model accepts; draw it with fewer details."
     ),

@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 
 from imagegen_app.core.source_types import marked_source_type
 from imagegen_app.core.types import Size
-from imagegen_app.imaging import ancillary, colour, containers, metadata, sparing
+from imagegen_app.imaging import ancillary, colour, containers, masks, metadata, sparing
 from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 from imagegen_app.imaging.inspect import FORMATS, ImageLimits, Inspected, open_checked
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imagegen_app.core.capabilities import InputRule
+    from imagegen_app.core.mask_drawings import MaskDrawing
 
 #: The quality of a JPEG made of a lossy image, and of those that must become smaller.
 _QUALITY, _SMALLER_QUALITIES = 95, (90, 80)
@@ -81,21 +82,36 @@ def normalise_picture(data: bytes, *, limits: ImageLimits, rule: InputRule) -> N
 
 
 def normalise_mask(
-    data: bytes, *, limits: ImageLimits, rule: InputRule, picture: NormalisedImage | None
+    data: bytes,
+    *,
+    limits: ImageLimits,
+    rule: InputRule,
+    picture: NormalisedImage | None,
+    drawing: MaskDrawing | None = None,
 ) -> NormalisedImage:
     """Return a mask as a grey PNG that is as large as the picture, white where it is to be changed.
 
     In a mask with transparent pixels, these are what is to be changed. It is scaled without
     smoothing, so that an edge stays where it was drawn. A mask that was drawn over the stored
-    pixels of a turned photograph is turned with it.
+    pixels of a turned photograph is turned with it. `drawing` tells how it was drawn: without data,
+    that is all there is of it.
 
-    :raises InvalidImage: if it is not an image that we accept, or has another shape.
+    :raises InvalidImage: if it is not an image that we accept, has another shape, or masks nothing
+        or everything.
     """
+    if drawing is not None and not data:
+        data = masks.drawn(drawing)
     raw, inspected = open_checked(data, limits=replace(limits, reads_heic=True))
+    if drawing is not None and drawing.is_from_editor:
+        masks.require_as_drawn(raw, drawing)
     area = _upright(_edit_area(raw), inspected.orientation)
     raw.close()
+    masks.require_area(area)
     if picture is not None:
         area = _fitted(area, picture, is_turned=inspected.orientation != 1)
+    if drawing is not None:
+        # The edge was chosen in pixels of the image; what is sent of it may be smaller.
+        area = masks.feathered(area, drawing.feather * area.width / drawing.size.width)
     size = Size(area.width, area.height)
     area.info = {}
     encoded = _written(area, "png", {"compress_level": 9})

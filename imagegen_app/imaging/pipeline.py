@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, PngImagePlugin
 
 from imagegen_app.imaging import colour, containers, metadata, similarity, sparing
+from imagegen_app.imaging.dominant_colour import dominant_colour
 from imagegen_app.imaging.errors import PILLOW_ERRORS, InvalidImage
 from imagegen_app.imaging.inspect import FORMATS, Format, ImageLimits, Inspected, open_checked
 from imagegen_app.imaging.metadata import XmpFields
@@ -93,6 +94,8 @@ class ProcessedImage:
     master: EncodedFile
     renditions: tuple[EncodedFile, ...]
     fingerprint: PerceptualHashes
+    #: The code of the colour that it is found by.
+    colour: str
 
 
 def prepare(data: bytes, options: ProcessingOptions) -> ProcessedImage:
@@ -107,6 +110,7 @@ def prepare(data: bytes, options: ProcessingOptions) -> ProcessedImage:
     # The master is written last: resizing holds two images of this size, and a large master is as
     # large as a third one.
     hashes = similarity.perceptual_hashes(image)
+    found_by = dominant_colour(image).value
     renditions = tuple(_renditions(image, options))
     master = encode(
         image,
@@ -116,7 +120,7 @@ def prepare(data: bytes, options: ProcessingOptions) -> ProcessedImage:
         is_master=True,
         is_lossless=is_lossless,
     )
-    return ProcessedImage(inspected, master, renditions, hashes)
+    return ProcessedImage(inspected, master, renditions, hashes, found_by)
 
 
 def rendition_sizes(width: int, height: int, widths: tuple[int, ...]) -> list[tuple[int, int]]:

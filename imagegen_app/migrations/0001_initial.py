@@ -7,7 +7,7 @@ import imagegen_app.core.ids
 import imagegen_app.models.amounts
 from decimal import Decimal
 from django.conf import settings
-from django.db import migrations, models
+from django.db import DatabaseError, migrations, models, transaction
 
 
 # The triggers refuse to change or remove what the log consists of: against accidents and stray SQL,
@@ -167,6 +167,66 @@ def remove(apps, schema_editor):
         schema_editor.execute(statement, params=None)
 
 
+# The index of the words that images are found by. Triggers keep SQLite's: a later migration that
+# rebuilds the table must run `install_search` again. Where neither can be made (PostgreSQL without
+# the right to add `pg_trgm`, SQLite without FTS5), rows are read one by one, and the doctor says so.
+SEARCH_TABLE = "imagegen_assetsearchtext"
+SEARCH_COLUMNS = ("public_text", "prompt_text")
+SEARCH = {
+    "postgresql": [
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+        *(
+            f"CREATE INDEX IF NOT EXISTS imagegen_search_{column} ON {SEARCH_TABLE} "
+            f"USING gin (UPPER({column}) gin_trgm_ops)"
+            for column in SEARCH_COLUMNS
+        ),
+    ],
+    "sqlite": [
+        "CREATE VIRTUAL TABLE imagegen_search USING fts5(public_text, prompt_text, "
+        f"content='{SEARCH_TABLE}', content_rowid='id', tokenize='trigram')",
+        f"CREATE TRIGGER imagegen_search_added AFTER INSERT ON {SEARCH_TABLE} BEGIN "
+        "INSERT INTO imagegen_search(rowid, public_text, prompt_text) "
+        "VALUES (NEW.id, NEW.public_text, NEW.prompt_text); END",
+        f"CREATE TRIGGER imagegen_search_removed AFTER DELETE ON {SEARCH_TABLE} BEGIN "
+        "INSERT INTO imagegen_search(imagegen_search, rowid, public_text, prompt_text) "
+        "VALUES ('delete', OLD.id, OLD.public_text, OLD.prompt_text); END",
+        f"CREATE TRIGGER imagegen_search_changed AFTER UPDATE ON {SEARCH_TABLE} BEGIN "
+        "INSERT INTO imagegen_search(imagegen_search, rowid, public_text, prompt_text) "
+        "VALUES ('delete', OLD.id, OLD.public_text, OLD.prompt_text); "
+        "INSERT INTO imagegen_search(rowid, public_text, prompt_text) "
+        "VALUES (NEW.id, NEW.public_text, NEW.prompt_text); END",
+    ],
+}
+NO_SEARCH = {
+    "postgresql": [f"DROP INDEX IF EXISTS imagegen_search_{column}" for column in SEARCH_COLUMNS],
+    "sqlite": [
+        "DROP TRIGGER IF EXISTS imagegen_search_added",
+        "DROP TRIGGER IF EXISTS imagegen_search_removed",
+        "DROP TRIGGER IF EXISTS imagegen_search_changed",
+        "DROP TABLE IF EXISTS imagegen_search",
+    ],
+}
+
+
+def install_search(apps, schema_editor):
+    """Make the index of words, where the database can; may be repeated."""
+    remove_search(apps, schema_editor)
+    connection = schema_editor.connection
+    try:
+        with transaction.atomic(using=connection.alias):
+            for statement in SEARCH.get(connection.vendor, ()):
+                schema_editor.execute(statement, params=None)
+    except DatabaseError:
+        # Found without it, only more slowly.
+        pass
+
+
+def remove_search(apps, schema_editor):
+    """Remove the index of words."""
+    for statement in NO_SEARCH.get(schema_editor.connection.vendor, ()):
+        schema_editor.execute(statement, params=None)
+
+
 
 class Migration(migrations.Migration):
 
@@ -225,6 +285,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent')),
                 ('answered_at', models.DateTimeField(blank=True, null=True, verbose_name='answer received')),
+                ('answer_folder', models.CharField(blank=True, editable=False, max_length=32)),
+                ('answer_host', models.CharField(blank=True, max_length=80, verbose_name='host with the answer')),
                 ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
             ],
             options={
@@ -237,7 +299,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uid', models.UUIDField(default=imagegen_app.core.ids.uuid7, editable=False, unique=True, verbose_name='identifier')),
-                ('at', models.DateTimeField(db_index=True, verbose_name='time')),
+                ('at', models.DateTimeField(verbose_name='time')),
                 ('type', models.CharField(max_length=60, verbose_name='event')),
                 ('severity', models.CharField(choices=[('info', 'Info'), ('notice', 'Notice'), ('warning', 'Warning'), ('alarm', 'Alarm')], max_length=8, verbose_name='severity')),
                 ('actor_kind', models.CharField(choices=[('person', 'person'), ('system', 'system')], max_length=10, verbose_name='kind of actor')),
@@ -486,6 +548,7 @@ class Migration(migrations.Migration):
                 ('request_digest', models.CharField(max_length=64, verbose_name='request digest')),
                 ('idempotency_key', models.CharField(blank=True, max_length=128, null=True, verbose_name='idempotency key')),
                 ('unknown_outcome_policy', models.CharField(choices=[('at_most_once', 'Never send again when the outcome is unknown'), ('at_least_once', 'Send again, and accept that it may be billed twice')], default='at_most_once', max_length=14, verbose_name='when the outcome is unknown')),
+                ('asks_for_review', models.BooleanField(default=False, editable=False, verbose_name='asks for a review')),
                 ('priority', models.SmallIntegerField(default=0, verbose_name='priority')),
                 ('queue_order', models.PositiveBigIntegerField(default=0, verbose_name='queue order')),
                 ('is_held', models.BooleanField(default=False, verbose_name='held (batch paused)')),
@@ -495,7 +558,7 @@ class Migration(migrations.Migration):
                 ('lease_owner', models.CharField(blank=True, max_length=80)),
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
                 ('expired_leases', models.PositiveSmallIntegerField(default=0)),
-                ('waiting_for', models.CharField(blank=True, choices=[('storage', 'the storage of the images does not work'), ('certificate', 'the signing certificate cannot be used'), ('time_stamp', 'the time-stamp authority does not answer'), ('disk', 'the worker has no room for answers'), ('internal_error', "the site's own software failed"), ('credential', 'the key of the provider cannot be read'), ('provider', "the provider cannot be called with the site's settings")], max_length=16, verbose_name='reason for waiting')),
+                ('waiting_for', models.CharField(blank=True, choices=[('storage', 'the storage of the images does not work'), ('certificate', 'the signing certificate cannot be used'), ('time_stamp', 'the time-stamp authority does not answer'), ('disk', 'the worker has no room for answers'), ('internal_error', "the site's own software failed"), ('credential', 'the key of the provider cannot be read'), ('other_host', "the provider's answer is on another host"), ('provider', "the provider cannot be called with the site's settings")], max_length=16, verbose_name='reason for waiting')),
                 ('waiting_since', models.DateTimeField(blank=True, null=True, verbose_name='waiting since')),
                 ('wait_count', models.PositiveIntegerField(default=0)),
                 ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='attempts so far')),
@@ -592,7 +655,7 @@ class Migration(migrations.Migration):
             name='LogKeyHandover',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('vkey', models.CharField(max_length=300, unique=True, verbose_name='public key')),
+                ('vkey', models.CharField(max_length=255, unique=True, verbose_name='public key')),
                 ('size', models.PositiveBigIntegerField(verbose_name='events')),
                 ('note', models.TextField(verbose_name='signed note')),
                 ('retired_at', models.DateTimeField(verbose_name='retired at')),
@@ -739,6 +802,7 @@ class Migration(migrations.Migration):
                 ('parameters', models.JSONField(blank=True, default=dict, verbose_name='fixed parameters')),
                 ('loras', models.JSONField(blank=True, default=list, verbose_name='fixed LoRA')),
                 ('guides', models.JSONField(blank=True, default=list, verbose_name='fixed guides')),
+                ('alt_pattern', models.CharField(blank=True, max_length=500, verbose_name='pattern of the alternative text')),
                 ('note', models.CharField(blank=True, max_length=200, verbose_name='what changed')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
             ],
@@ -849,6 +913,8 @@ class Migration(migrations.Migration):
                 ('alt_text', models.CharField(blank=True, max_length=500, verbose_name='alternative text')),
                 ('alt_suggestion', models.CharField(blank=True, max_length=500, verbose_name='suggested alternative text')),
                 ('is_decorative', models.BooleanField(default=False, verbose_name='decorative')),
+                ('focal_x', models.FloatField(blank=True, null=True, verbose_name='focal point, across')),
+                ('focal_y', models.FloatField(blank=True, null=True, verbose_name='focal point, down')),
                 ('sha256', models.CharField(db_index=True, max_length=64, verbose_name='SHA-256')),
                 ('storage_key', models.CharField(max_length=200, verbose_name='storage key')),
                 ('media_type', models.CharField(max_length=40, verbose_name='media type')),
@@ -863,6 +929,7 @@ class Migration(migrations.Migration):
                 ('phash', models.CharField(blank=True, db_index=True, max_length=16, verbose_name='perceptual hash')),
                 ('phash_wide', models.CharField(blank=True, max_length=64)),
                 ('is_flat', models.BooleanField(default=False)),
+                ('colour', models.CharField(blank=True, choices=[('red', 'Red'), ('orange', 'Orange'), ('yellow', 'Yellow'), ('lime', 'Lime'), ('green', 'Green'), ('spring', 'Sea green'), ('cyan', 'Turquoise'), ('azure', 'Sky blue'), ('blue', 'Blue'), ('violet', 'Violet'), ('magenta', 'Magenta'), ('rose', 'Pink'), ('black', 'Black'), ('white', 'White'), ('grey', 'Grey')], max_length=8, verbose_name='colour')),
                 ('digital_source_type', models.CharField(max_length=120, verbose_name='digital source type')),
                 ('c2pa_state', models.CharField(max_length=12, verbose_name='content credentials')),
                 ('c2pa_signer', models.CharField(blank=True, max_length=160, verbose_name='signed by')),
@@ -871,6 +938,7 @@ class Migration(migrations.Migration):
                 ('is_provider_embedded', models.BooleanField(default=False)),
                 ('declared_marks', models.JSONField(blank=True, default=dict)),
                 ('mark_check', models.JSONField(blank=True, default=dict)),
+                ('has_mark_problem', models.BooleanField(default=False)),
                 ('marked_at', models.DateTimeField(blank=True, null=True, verbose_name='marked')),
                 ('stamped_at', models.DateTimeField(blank=True, null=True, verbose_name='stamped')),
                 ('is_intermediate', models.BooleanField(default=False, verbose_name='intermediate result')),
@@ -879,6 +947,13 @@ class Migration(migrations.Migration):
                 ('review_state', models.CharField(choices=[('pending', 'Waiting for review'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn')], default='pending', max_length=10, verbose_name='review')),
                 ('reviewed_at', models.DateTimeField(blank=True, null=True, verbose_name='reviewed')),
                 ('review_note', models.CharField(blank=True, max_length=300, verbose_name='note')),
+                ('review_requested_at', models.DateTimeField(blank=True, null=True, verbose_name='review requested')),
+                ('review_request_note', models.CharField(blank=True, max_length=300, verbose_name="author's note")),
+                ('sent_back_at', models.DateTimeField(blank=True, null=True, verbose_name='sent back')),
+                ('escalated_at', models.DateTimeField(blank=True, null=True, verbose_name='escalated')),
+                ('rejection_reason', models.CharField(blank=True, choices=[('faulty', 'Visible faults or poor quality'), ('off_brief', 'Not what was asked for'), ('off_brand', 'Does not fit the brand'), ('misleading', 'Could mislead about a product or a fact'), ('real_person', 'Shows a real person without permission'), ('third_party', "Shows another's brand, design or work"), ('other', 'Another reason, in the note')], max_length=20, verbose_name='reason of the rejection')),
+                ('checklist_answers', models.JSONField(blank=True, default=dict, verbose_name='answers to the checklist')),
+                ('is_label_required', models.BooleanField(blank=True, null=True, verbose_name='AI label required')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('reviewed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_reviews', to=settings.AUTH_USER_MODEL, verbose_name='reviewed by')),
                 ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assets', to='imagegen.attempt', verbose_name='attempt')),
@@ -886,7 +961,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'asset',
                 'verbose_name_plural': 'assets',
-                'permissions': [('approve_asset', 'Can approve, reject and withdraw images'), ('withdraw_asset', 'Can withdraw images'), ('approve_own_asset', 'Can approve own images if no second reviewer is required'), ('place_asset', 'Can place images in content'), ('download_original', "Can download a provider's original file")],
+                'permissions': [('approve_asset', 'Can approve, reject and withdraw images'), ('withdraw_asset', 'Can withdraw images'), ('decide_escalated_asset', 'Can decide about escalated images'), ('approve_own_asset', 'Can approve own images if no second reviewer is required'), ('place_asset', 'Can place images in content'), ('download_original', "Can download a provider's original file")],
             },
         ),
         migrations.CreateModel(
@@ -1237,11 +1312,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='asset',
-            index=models.Index(fields=['-created_at'], name='imagegen_asset_newest'),
+            index=models.Index(fields=['-created_at', '-id'], name='imagegen_asset_newest'),
         ),
         migrations.AddIndex(
             model_name='asset',
-            index=models.Index(fields=['review_state', '-created_at'], name='imagegen_asset_review_queue'),
+            index=models.Index(fields=['review_state', '-created_at', '-id'], name='imagegen_asset_review_queue'),
+        ),
+        migrations.AddIndex(
+            model_name='asset',
+            index=models.Index(fields=['has_mark_problem', '-created_at'], name='imagegen_asset_doubt'),
+        ),
+        migrations.AddIndex(
+            model_name='asset',
+            index=models.Index(fields=['review_state', 'review_requested_at', 'id'], name='imagegen_asset_review_wait'),
         ),
         migrations.AddConstraint(
             model_name='asset',
@@ -1329,11 +1412,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['-created_at'], name='imagegen_job_newest'),
+            index=models.Index(fields=['-created_at', '-id'], name='imagegen_job_newest'),
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['requester', '-created_at'], name='imagegen_job_by_requester'),
+            index=models.Index(fields=['requester', '-created_at', '-id'], name='imagegen_job_by_requester'),
         ),
         migrations.AddIndex(
             model_name='job',
@@ -1396,5 +1479,254 @@ class Migration(migrations.Migration):
                 'default_permissions': (),
             },
         ),
+        migrations.AddConstraint(
+            model_name='asset',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('focal_x', None), ('focal_y', None)), models.Q(('focal_x__gte', 0), ('focal_x__lte', 1), ('focal_y__gte', 0), ('focal_y__lte', 1)), _connector='OR'), name='imagegen_asset_focal_point'),
+        ),
+        migrations.CreateModel(
+            name='AssetRating',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('stars', models.PositiveSmallIntegerField(verbose_name='stars')),
+                ('rated_at', models.DateTimeField(auto_now=True, verbose_name='rated')),
+                ('asset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ratings', to='imagegen.asset', verbose_name='asset')),
+                ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_ratings', to=settings.AUTH_USER_MODEL, verbose_name='person')),
+            ],
+            options={
+                'verbose_name': 'rating',
+                'verbose_name_plural': 'ratings',
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddConstraint(
+            model_name='assetrating',
+            constraint=models.UniqueConstraint(fields=('asset', 'person'), name='imagegen_rating_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='assetrating',
+            constraint=models.CheckConstraint(condition=models.Q(('stars__gte', 1), ('stars__lte', 5)), name='imagegen_rating_stars'),
+        ),
+        migrations.CreateModel(
+            name='AltText',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('language', models.CharField(max_length=20, verbose_name='language')),
+                ('text', models.CharField(max_length=500, verbose_name='alternative text')),
+                ('asset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='alt_texts', to='imagegen.asset', verbose_name='asset')),
+            ],
+            options={
+                'verbose_name': 'alternative text',
+                'verbose_name_plural': 'alternative texts',
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('asset', 'language'), name='imagegen_alt_text_language_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Incident',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('open_key', models.CharField(blank=True, max_length=80, null=True, unique=True)),
+                ('operation', models.CharField(blank=True, choices=[('generate', 'Generate'), ('edit', 'Edit'), ('inpaint', 'Retouch an area'), ('outpaint', 'Extend the image'), ('vary', 'Create a variation'), ('upscale', 'Upscale'), ('remove_background', 'Remove background'), ('control', 'Follow a guide image'), ('erase', 'Erase an object'), ('replace', 'Replace an object'), ('recolour', 'Change colours'), ('relight', 'Change the lighting'), ('restore_faces', 'Restore faces')], max_length=20, verbose_name='operation')),
+                ('opened_at', models.DateTimeField(db_index=True, verbose_name='since')),
+                ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
+                ('error_code', models.CharField(max_length=40, verbose_name='error')),
+                ('affected_count', models.PositiveIntegerField(default=0, verbose_name='jobs affected')),
+                ('failed_over_count', models.PositiveIntegerField(default=0, verbose_name='jobs that went on elsewhere')),
+                ('image_model', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='imagegen.imagemodel', verbose_name='image model')),
+                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='imagegen.provider', verbose_name='provider')),
+                ('stand_in', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='imagegen.imagemodel', verbose_name='went on with')),
+            ],
+            options={
+                'verbose_name': 'incident',
+                'verbose_name_plural': 'incidents',
+                'default_permissions': ('view',),
+            },
+        ),
+        migrations.CreateModel(
+            name='AssetSearchText',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_text', models.TextField(blank=True)),
+                ('prompt_text', models.TextField(blank=True)),
+            ],
+            options={
+                'verbose_name': 'search text',
+                'verbose_name_plural': 'search texts',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='AssetTag',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+            ],
+            options={
+                'verbose_name': 'tag of an asset',
+                'verbose_name_plural': 'tags of assets',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='Collection',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=80, verbose_name='name')),
+                ('is_shared', models.BooleanField(default=False, verbose_name='shared with all')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+            ],
+            options={
+                'verbose_name': 'collection',
+                'verbose_name_plural': 'collections',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='CollectionItem',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+            ],
+            options={
+                'verbose_name': 'image of a collection',
+                'verbose_name_plural': 'images of collections',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='SavedView',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=60, verbose_name='name')),
+                ('query', models.CharField(blank=True, max_length=1000)),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+            ],
+            options={
+                'verbose_name': 'saved view',
+                'verbose_name_plural': 'saved views',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='Tag',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=60, verbose_name='name')),
+                ('key', models.CharField(max_length=60, unique=True)),
+            ],
+            options={
+                'verbose_name': 'tag',
+                'verbose_name_plural': 'tags',
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddIndex(
+            model_name='asset',
+            index=models.Index(fields=['colour', '-created_at', '-id'], name='imagegen_asset_colour'),
+        ),
+        migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(fields=['-created_at', '-id'], name='imagegen_attempt_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='auditevent',
+            index=models.Index(fields=['-at', '-id'], name='imagegen_event_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='ledgerentry',
+            index=models.Index(fields=['-created_at', '-id'], name='imagegen_ledger_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='placement',
+            index=models.Index(fields=['-placed_at', '-id'], name='imagegen_placement_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='verdict',
+            index=models.Index(fields=['-created_at', '-id'], name='imagegen_verdict_newest'),
+        ),
+        migrations.AddField(
+            model_name='assetsearchtext',
+            name='asset',
+            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='search_text', to='imagegen.asset', verbose_name='asset'),
+        ),
+        migrations.AddField(
+            model_name='assettag',
+            name='asset',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='asset_tags', to='imagegen.asset'),
+        ),
+        migrations.AddField(
+            model_name='collection',
+            name='owner',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_collections', to=settings.AUTH_USER_MODEL, verbose_name='owner'),
+        ),
+        migrations.AddField(
+            model_name='collectionitem',
+            name='asset',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='collection_items', to='imagegen.asset'),
+        ),
+        migrations.AddField(
+            model_name='collectionitem',
+            name='collection',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='items', to='imagegen.collection'),
+        ),
+        migrations.AddField(
+            model_name='savedview',
+            name='owner',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_saved_views', to=settings.AUTH_USER_MODEL),
+        ),
+        migrations.AddField(
+            model_name='assettag',
+            name='tag',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='asset_tags', to='imagegen.tag'),
+        ),
+        migrations.AddConstraint(
+            model_name='collectionitem',
+            constraint=models.UniqueConstraint(fields=('collection', 'asset'), name='imagegen_collection_item_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='assettag',
+            constraint=models.UniqueConstraint(fields=('tag', 'asset'), name='imagegen_asset_tag_once'),
+        ),
+        migrations.CreateModel(
+            name='StudioSession',
+            fields=[
+                ('id', models.UUIDField(default=imagegen_app.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('name', models.CharField(blank=True, max_length=80, verbose_name='name')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('used_at', models.DateTimeField(verbose_name='last used')),
+                ('owner', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_sessions', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
+            ],
+            options={
+                'verbose_name': 'studio session',
+                'verbose_name_plural': 'studio sessions',
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='session',
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='jobs', to='imagegen.studiosession', verbose_name='studio session'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['session', '-created_at'], name='imagegen_job_of_session'),
+        ),
+        migrations.AddIndex(
+            model_name='studiosession',
+            index=models.Index(fields=['owner', '-used_at'], name='imagegen_session_of_owner'),
+        ),
+        migrations.CreateModel(
+            name='TemplateFavourite',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_favourite_templates', to=settings.AUTH_USER_MODEL, verbose_name='person')),
+                ('template', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='favourites', to='imagegen.prompttemplate', verbose_name='template')),
+            ],
+            options={
+                'verbose_name': 'favourite template',
+                'verbose_name_plural': 'favourite templates',
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('template', 'person'), name='imagegen_favourite_template_once')],
+            },
+        ),
         migrations.RunPython(install, remove, atomic=False),
+        migrations.RunPython(install_search, remove_search, atomic=False),
     ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from imagegen_app.models.answers import KeptAnswer
+from imagegen_app.models.asset_details import AltText, AssetRating, FormerFile
 from imagegen_app.models.assets import (
     Asset,
-    FormerFile,
     Lineage,
-    Placement,
     Rendition,
     Verdict,
 )
+from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.audit import (
     AuditEvent,
     AuditLeaf,
@@ -26,17 +26,31 @@ from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.credentials import RevokedCredential
 from imagegen_app.models.job_inputs import JobInput
-from imagegen_app.models.jobs import Attempt, Job
+from imagegen_app.models.jobs import Job
+from imagegen_app.models.library import (
+    AssetSearchText,
+    AssetTag,
+    Collection,
+    CollectionItem,
+    SavedView,
+    Tag,
+)
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
-from imagegen_app.models.pacing import CircuitBreaker, RateLimitState
+from imagegen_app.models.pacing import CircuitBreaker, Incident, RateLimitState
+from imagegen_app.models.placements import Placement
 from imagegen_app.models.previews import JobPreview
-from imagegen_app.models.templates import PromptTemplate, TemplateVersion
+from imagegen_app.models.sessions import StudioSession
+from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
 __all__ = [
+    "AltText",
     "Asset",
+    "AssetRating",
+    "AssetSearchText",
+    "AssetTag",
     "Attempt",
     "AuditEvent",
     "AuditLeaf",
@@ -49,9 +63,12 @@ __all__ = [
     "Checkpoint",
     "CheckpointCopy",
     "CircuitBreaker",
+    "Collection",
+    "CollectionItem",
     "FormerFile",
     "Grant",
     "ImageModel",
+    "Incident",
     "Job",
     "JobInput",
     "JobPreview",
@@ -69,6 +86,10 @@ __all__ = [
     "RecordQuerySet",
     "Rendition",
     "RevokedCredential",
+    "SavedView",
+    "StudioSession",
+    "Tag",
+    "TemplateFavourite",
     "TemplateVersion",
     "Verdict",
     "WebhookDelivery",

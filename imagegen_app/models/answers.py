@@ -6,8 +6,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.core.ids import uuid7
+from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.base import Record
-from imagegen_app.models.jobs import Attempt
 
 
 class KeptAnswer(Record):

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib.contenttypes.fields import GenericForeignKey
-from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.core.colours import Colour
 from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_ALT_CHARS
-from imagegen_app.core.states import ReviewState, VerdictOutcome
+from imagegen_app.core.states import RejectionReason, ReviewState, VerdictOutcome
+from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.base import Record, RecordQuerySet, money
-from imagegen_app.models.jobs import Attempt, Job
-from imagegen_app.models.labels import choices
+from imagegen_app.models.jobs import Job
+from imagegen_app.models.labels import LABELS, choices
 from imagegen_app.models.relations import ForeignKey
 
 
@@ -28,6 +28,15 @@ class AssetQuerySet(RecordQuerySet["Asset"]):
     def showable(self) -> AssetQuerySet:
         """Return the assets that the public may see."""
         return self.filter(review_state=ReviewState.APPROVED.value, hard_category="")
+
+    def awaiting_review(self) -> AssetQuerySet:
+        """Return the assets that ask for a decision; an unused draft asks for none."""
+        return self.filter(
+            review_state=ReviewState.PENDING.value,
+            review_requested_at__isnull=False,
+            is_intermediate=False,
+            hard_category="",
+        )
 
     def results_of(self, job: Job) -> AssetQuerySet:
         """Return the images that are the result of a job, by position.
@@ -58,6 +67,9 @@ class Asset(Record):
         _("suggested alternative text"), max_length=MAX_ALT_CHARS, blank=True
     )
     is_decorative = models.BooleanField(_("decorative"), default=False)
+    #: What stays visible where the image is cropped, from 0 (left, top) to 1; None for the middle.
+    focal_x = models.FloatField(_("focal point, across"), null=True, blank=True)
+    focal_y = models.FloatField(_("focal point, down"), null=True, blank=True)
 
     sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True)
     storage_key = models.CharField(_("storage key"), max_length=200)
@@ -76,6 +88,10 @@ class Asset(Record):
     phash = models.CharField(_("perceptual hash"), max_length=16, blank=True, db_index=True)
     phash_wide = models.CharField(max_length=64, blank=True)
     is_flat = models.BooleanField(default=False)
+    #: What most of it looks like; empty for what was made before this was looked at.
+    colour = models.CharField(
+        pgettext_lazy("of an image", "colour"), max_length=8, blank=True, choices=choices(Colour)
+    )
 
     digital_source_type = models.CharField(_("digital source type"), max_length=120)
     c2pa_state = models.CharField(_("content credentials"), max_length=12)
@@ -94,6 +110,8 @@ class Asset(Record):
     declared_marks: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
     #: What the provider's own check last found in the files; empty if it was not asked.
     mark_check: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
+    #: Whether its Content Credentials are missing or broken, or that check missed a declared mark.
+    has_mark_problem = models.BooleanField(default=False)
     marked_at = models.DateTimeField(_("marked"), null=True, blank=True)
     #: When a time-stamp authority says that its files were signed; None without a stamp.
     stamped_at = models.DateTimeField(_("stamped"), null=True, blank=True)
@@ -119,6 +137,22 @@ class Asset(Record):
     )
     reviewed_at = models.DateTimeField(_("reviewed"), null=True, blank=True)
     review_note = models.CharField(_("note"), max_length=300, blank=True)
+    #: When somebody, or what uses it, asked for a decision; None for a draft that nobody uses yet.
+    review_requested_at = models.DateTimeField(_("review requested"), null=True, blank=True)
+    review_request_note = models.CharField(_("author's note"), max_length=300, blank=True)
+    #: When a reviewer last sent it back to its author; the note says what to change.
+    sent_back_at = models.DateTimeField(_("sent back"), null=True, blank=True)
+    #: When a reviewer handed the decision on; then only people with the permission may approve it.
+    escalated_at = models.DateTimeField(_("escalated"), null=True, blank=True)
+    rejection_reason = models.CharField(
+        _("reason of the rejection"), max_length=20, blank=True, choices=choices(RejectionReason)
+    )
+    #: "yes" or "no" by the key of the site's question; see `IMAGEGEN['REVIEW']['CHECKLIST']`.
+    checklist_answers: models.JSONField[Any, Any] = models.JSONField(
+        _("answers to the checklist"), default=dict, blank=True
+    )
+    #: Whether the reviewer wants the AI label shown with it wherever it is; None: the page decides.
+    is_label_required = models.BooleanField(_("AI label required"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects: ClassVar[Any] = AssetQuerySet.as_manager()
@@ -134,23 +168,44 @@ class Asset(Record):
                 condition=Q(review_state__in=[s.value for s in ReviewState]),
                 name="imagegen_asset_review",
             ),
+            models.CheckConstraint(
+                condition=Q(focal_x=None, focal_y=None)
+                | Q(focal_x__gte=0, focal_x__lte=1, focal_y__gte=0, focal_y__lte=1),
+                name="imagegen_asset_focal_point",
+            ),
         ]
         indexes = [
-            models.Index(fields=["-created_at"], name="imagegen_asset_newest"),
+            # Lists are read in this order, from any row on: see `services.foundation.keyset`.
+            models.Index(fields=["-created_at", "-id"], name="imagegen_asset_newest"),
             models.Index(
-                fields=["review_state", "-created_at"], name="imagegen_asset_review_queue"
+                fields=["review_state", "-created_at", "-id"], name="imagegen_asset_review_queue"
             ),
+            models.Index(fields=["has_mark_problem", "-created_at"], name="imagegen_asset_doubt"),
+            # The order of the review desk: who has waited longest comes first.
+            models.Index(
+                fields=["review_state", "review_requested_at", "id"],
+                name="imagegen_asset_review_wait",
+            ),
+            models.Index(fields=["colour", "-created_at", "-id"], name="imagegen_asset_colour"),
         ]
         permissions = [
             ("approve_asset", "Can approve, reject and withdraw images"),
             ("withdraw_asset", "Can withdraw images"),
+            ("decide_escalated_asset", "Can decide about escalated images"),
             ("approve_own_asset", "Can approve own images if no second reviewer is required"),
             ("place_asset", "Can place images in content"),
             ("download_original", "Can download a provider's original file"),
         ]
 
+    def get_review_state_display(self) -> str:  # type: ignore[no-redef]  # Django keeps our own
+        """Return the state in words; one that nobody was asked to review is a draft."""
+        if self.review_state == ReviewState.PENDING.value and self.review_requested_at is None:
+            draft = pgettext("state of an image", "Draft")
+            return draft if self.sent_back_at is None else gettext("Sent back")
+        return str(LABELS[ReviewState][ReviewState(self.review_state)])
+
     def __str__(self) -> str:
-        return self.title or gettext("image %(id)s") % {"id": str(self.id)[-8:]}
+        return self.shown_name or self.title or gettext("image %(id)s") % {"id": str(self.id)[-8:]}
 
 
 class Lineage(Record):
@@ -201,90 +256,6 @@ class Rendition(Record):
 
     def __str__(self) -> str:
         return f"{self.format} {self.width}x{self.height}"
-
-
-class FormerFile(Record):
-    """A file of an asset as it was before an erasure rewrote it.
-
-    The file itself is deleted. Its hash still finds the asset, and copies that others made of it.
-    """
-
-    asset = ForeignKey(
-        Asset, on_delete=models.PROTECT, related_name="former_files", verbose_name=_("asset")
-    )
-    #: The rendition that it was; None if it was the master or the original.
-    rendition = ForeignKey(
-        Rendition, on_delete=models.PROTECT, null=True, blank=True, related_name="former_files"
-    )
-    is_original = models.BooleanField(default=False)
-    sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True)
-    byte_size = models.PositiveBigIntegerField(_("bytes"))
-    replaced_at = models.DateTimeField(_("replaced"), auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("former file")
-        verbose_name_plural = _("former files")
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.sha256[:16]}"
-
-    @property
-    def name(self) -> str:
-        """Which file it was: `master`, `original` or a rendition's format and size."""
-        if self.rendition is not None:
-            return str(self.rendition)
-        return "original" if self.is_original else "master"
-
-
-class PlacementQuerySet(RecordQuerySet["Placement"]):
-    """Filters for placements."""
-
-    def active(self) -> PlacementQuerySet:
-        """Return the placements that were not removed."""
-        return self.filter(removed_at__isnull=True)
-
-
-class Placement(Record):
-    """Where an asset is used: in which field of which object, placed by whom and when."""
-
-    asset = ForeignKey(
-        Asset, on_delete=models.PROTECT, related_name="placements", verbose_name=_("asset")
-    )
-    content_type = ForeignKey(ContentType, on_delete=models.PROTECT, related_name="+")
-    object_id = models.CharField(max_length=64)
-    target = GenericForeignKey("content_type", "object_id")
-    field = models.CharField(_("field"), max_length=80)
-    object_label = models.CharField(_("content"), max_length=200)
-    placed_by = ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="imagegen_placements",
-        verbose_name=_("placed by"),
-    )
-    placed_at = models.DateTimeField(_("placed"), auto_now_add=True)
-    #: The field's value before, which is restored when the placement is removed.
-    previous_value = models.CharField(max_length=300, blank=True)
-    #: The alternative text that was replaced, unless it belongs to the asset of an earlier placement.
-    previous_alt_text = models.TextField(blank=True)
-    placed_value = models.CharField(max_length=300, blank=True)
-    removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
-    #: The image was withdrawn, or an erasure rewrote it, and this copy is not deleted yet.
-    has_copy_to_delete = models.BooleanField(default=False, db_index=True)
-
-    objects: ClassVar[Any] = PlacementQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("placement")
-        verbose_name_plural = _("placements")
-        indexes = [
-            models.Index(fields=["content_type", "object_id"], name="imagegen_placement_content"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.object_label}.{self.field}"
 
 
 class Verdict(Record):
@@ -342,6 +313,7 @@ class Verdict(Record):
     class Meta:
         verbose_name = _("verdict")
         verbose_name_plural = _("verdicts")
+        indexes = [models.Index(fields=["-created_at", "-id"], name="imagegen_verdict_newest")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(outcome__in=[o.value for o in VerdictOutcome]),

@@ -34,7 +34,7 @@ class AuditEvent(Record):
     is_audit_table: ClassVar[bool] = True
 
     uid = models.UUIDField(_("identifier"), unique=True, default=uuid7, editable=False)
-    at = models.DateTimeField(_("time"), db_index=True)
+    at = models.DateTimeField(_("time"))
     type = models.CharField(_("event"), max_length=60)
     severity = models.CharField(_("severity"), max_length=8, choices=SEVERITIES)
     actor_kind = models.CharField(_("kind of actor"), max_length=10, choices=ACTOR_KINDS)
@@ -57,6 +57,7 @@ class AuditEvent(Record):
         ]
         indexes = [
             models.Index(fields=["object_type", "object_id"], name="imagegen_event_object"),
+            models.Index(fields=["-at", "-id"], name="imagegen_event_newest"),
             # Not the column's own index: PostgreSQL would get a second one for patterns.
             models.Index(fields=["type", "at"], name="imagegen_event_type"),
         ]
@@ -215,7 +216,7 @@ class LogKeyHandover(Record):
     is_audit_table: ClassVar[bool] = True
 
     #: The retired key, as a verifier key line.
-    vkey = models.CharField(_("public key"), max_length=300, unique=True)
+    vkey = models.CharField(_("public key"), max_length=255, unique=True)
     size = models.PositiveBigIntegerField(_("events"))
     note = models.TextField(_("signed note"))
     retired_at = models.DateTimeField(_("retired at"))

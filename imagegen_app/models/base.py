@@ -92,6 +92,8 @@ class Record(models.Model):
 
     #: Whether this is a table of the audit log itself, whose rows need no event about them.
     is_audit_table: ClassVar[bool] = False
+    #: What people call the row, once a page has looked that up (`object_names`); no column.
+    shown_name: str = ""
 
     objects: ClassVar[Any] = RecordQuerySet.as_manager()
 

@@ -1,4 +1,4 @@
-"""Store jobs and their attempts."""
+"""Store jobs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,12 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_COUNT, MAX_KEY_CHARS
 from imagegen_app.core.operations import Operation
 from imagegen_app.core.states import (
     FINAL_STATES,
-    LIVE_ATTEMPT_STATES,
-    AttemptState,
-    CostSource,
     JobState,
     WaitingReason,
 )
@@ -27,10 +23,10 @@ from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import ImageModel
 from imagegen_app.models.labels import choices
 from imagegen_app.models.relations import ForeignKey
+from imagegen_app.models.sessions import StudioSession
 from imagegen_app.models.templates import TemplateVersion
 
 _FINAL = sorted(s.value for s in FINAL_STATES)
-_LIVE = sorted(s.value for s in LIVE_ATTEMPT_STATES)
 UNKNOWN_OUTCOME_POLICIES = [
     ("at_most_once", _("Never send again when the outcome is unknown")),
     ("at_least_once", _("Send again, and accept that it may be billed twice")),
@@ -88,6 +84,16 @@ class Job(Record):
         # The indexes below begin with it.
         db_index=False,
         verbose_name=_("batch"),
+    )
+    session = ForeignKey(
+        StudioSession,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        # The index below begins with it.
+        db_index=False,
+        verbose_name=_("studio session"),
     )
     replaces = ForeignKey(
         "self",
@@ -190,6 +196,8 @@ class Job(Record):
         choices=UNKNOWN_OUTCOME_POLICIES,
         default="at_most_once",
     )
+    #: Whether its images ask for a review by themselves, since nobody looks at them in the studio.
+    asks_for_review = models.BooleanField(_("asks for a review"), default=False, editable=False)
     priority = models.SmallIntegerField(_("priority"), default=0)
     #: Shares the queue fairly: requesters alternate, however many jobs each has queued.
     queue_order = models.PositiveBigIntegerField(_("queue order"), default=0)
@@ -272,8 +280,11 @@ class Job(Record):
                 fields=["requester", "state", "queue_order"], name="imagegen_job_requester_order"
             ),
             models.Index(fields=["batch", "state"], name="imagegen_job_of_batch"),
-            models.Index(fields=["-created_at"], name="imagegen_job_newest"),
-            models.Index(fields=["requester", "-created_at"], name="imagegen_job_by_requester"),
+            models.Index(fields=["session", "-created_at"], name="imagegen_job_of_session"),
+            models.Index(fields=["-created_at", "-id"], name="imagegen_job_newest"),
+            models.Index(
+                fields=["requester", "-created_at", "-id"], name="imagegen_job_by_requester"
+            ),
             models.Index(fields=["fingerprint", "state"], name="imagegen_job_fingerprint"),
         ]
         permissions = [
@@ -285,116 +296,8 @@ class Job(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_operation_display()} {str(self.id)[-8:]}"
+        return self.shown_name or f"{self.get_operation_display()} {str(self.id)[-8:]}"
 
     @property
     def is_final(self) -> bool:
         return JobState(self.state) in FINAL_STATES
-
-
-class Attempt(Record):
-    """One billable call to a provider made for a job; its id is the idempotency key."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    job = ForeignKey(Job, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("job"))
-    #: The job while the attempt is live, else null: being unique, it allows a job one live attempt.
-    live_job = models.OneToOneField(
-        Job,
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="live_attempt",
-        editable=False,
-    )
-    image_model = ForeignKey(
-        ImageModel, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("image model")
-    )
-    #: The version of the workflow that runs, for models that are workflows.
-    workflow = ForeignKey(
-        "WorkflowVersion",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="attempts",
-        verbose_name=_("workflow"),
-    )
-    #: The answer that this attempt reads again, without a call and at no cost.
-    rereads = ForeignKey(
-        "KeptAnswer",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="rereadings",
-        verbose_name=_("reads again"),
-    )
-    #: Counts the attempts of the job from 1.
-    number = models.PositiveSmallIntegerField(pgettext_lazy("of an attempt", "number"))
-    state = models.CharField(
-        _("state"), max_length=10, choices=choices(AttemptState), default=AttemptState.CREATED.value
-    )
-    request_digest = models.CharField(_("request digest"), max_length=64)
-    provider_ref = models.CharField(_("provider's reference"), max_length=200, blank=True)
-    #: What the adapter keeps about the call; see `core.types.Call`.
-    provider_state: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
-    #: What the provider does at present, in its own word.
-    provider_stage = models.CharField(_("stage at the provider"), max_length=60, blank=True)
-    #: How many calls are before this one.
-    queue_position = models.PositiveIntegerField(
-        _("position in the provider's queue"), null=True, blank=True
-    )
-    #: When the provider forgets the result, as far as it says.
-    result_expires_at = models.DateTimeField(_("result expires"), null=True, blank=True)
-    #: What the provider said before there was a result; see `reported_currency`.
-    reported_cost = money(verbose_name=_("cost as reported"), null=True, blank=True)
-    reported_currency = models.CharField(max_length=3, blank=True)
-    provider_request_id = models.CharField(_("provider's request ID"), max_length=200, blank=True)
-    model_version = models.CharField(_("model version reported"), max_length=120, blank=True)
-    #: Erased together with the prompt.
-    revised_prompt = models.TextField(_("prompt as the provider reworded it"), blank=True)
-    reserved_cost = money(verbose_name=_("reserved"), default=0)
-    actual_cost = money(verbose_name=_("charged"), null=True, blank=True)
-    #: Empty while nothing is charged, and where nothing was billed.
-    cost_source = models.CharField(
-        _("source of the charge"), max_length=10, choices=choices(CostSource), blank=True
-    )
-    #: When the price list of a computed charge was last compared with the provider's.
-    priced_on = models.DateField(_("prices last checked"), null=True, blank=True)
-    #: Of the unit that the price list's allowance is counted in.
-    free_unit_count = models.DecimalField(
-        _("units from the free allowance"), max_digits=18, decimal_places=6, default=0
-    )
-    is_resent_at_risk = models.BooleanField(
-        _("resent although it may be billed twice"), default=False
-    )
-    error_code = models.CharField(_("error"), max_length=40, blank=True)
-    error_detail = models.CharField(_("detail"), max_length=300, blank=True)
-    #: Erased together with the prompt, which it may repeat.
-    provider_message = models.TextField(_("the provider's explanation"), blank=True)
-    poll_count = models.PositiveIntegerField(_("status polls"), default=0)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
-    answered_at = models.DateTimeField(_("answer received"), null=True, blank=True)
-    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("attempt")
-        verbose_name_plural = _("attempts")
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(state__in=[s.value for s in AttemptState]),
-                name="imagegen_attempt_state",
-            ),
-            models.UniqueConstraint(fields=["job", "number"], name="imagegen_attempt_number_once"),
-            models.CheckConstraint(
-                condition=Q(state__in=_LIVE, live_job__isnull=False)
-                | (~Q(state__in=_LIVE) & Q(live_job__isnull=True)),
-                name="imagegen_attempt_live_is_marked",
-            ),
-            models.CheckConstraint(
-                condition=Q(live_job__isnull=True) | Q(live_job=models.F("job")),
-                name="imagegen_attempt_live_is_own",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.number} {str(self.id)[-8:]}"

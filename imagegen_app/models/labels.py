@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from imagegen_app.core.colours import Colour
 from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.operations import InputRole, Operation
 from imagegen_app.core.states import (
@@ -14,6 +15,7 @@ from imagegen_app.core.states import (
     CostSource,
     JobState,
     Lifecycle,
+    RejectionReason,
     ReviewState,
     VerdictOutcome,
     WaitingReason,
@@ -27,6 +29,23 @@ if TYPE_CHECKING:
 
 #: By enumeration, since members of two enumerations may be equal as text.
 LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
+    Colour: {
+        Colour.RED: pgettext_lazy("colour", "Red"),
+        Colour.ORANGE: pgettext_lazy("colour", "Orange"),
+        Colour.YELLOW: pgettext_lazy("colour", "Yellow"),
+        Colour.LIME: pgettext_lazy("colour", "Lime"),
+        Colour.GREEN: pgettext_lazy("colour", "Green"),
+        Colour.SPRING: pgettext_lazy("colour", "Sea green"),
+        Colour.CYAN: pgettext_lazy("colour", "Turquoise"),
+        Colour.AZURE: pgettext_lazy("colour", "Sky blue"),
+        Colour.BLUE: pgettext_lazy("colour", "Blue"),
+        Colour.VIOLET: pgettext_lazy("colour", "Violet"),
+        Colour.MAGENTA: pgettext_lazy("colour", "Magenta"),
+        Colour.ROSE: pgettext_lazy("colour", "Pink"),
+        Colour.BLACK: pgettext_lazy("colour", "Black"),
+        Colour.WHITE: pgettext_lazy("colour", "White"),
+        Colour.GREY: pgettext_lazy("colour", "Grey"),
+    },
     JobState: {
         JobState.QUEUED: _("Queued"),
         JobState.SUBMITTING: _("Sending to provider"),
@@ -46,6 +65,7 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
         WaitingReason.DISK: _("the worker has no room for answers"),
         WaitingReason.INTERNAL_ERROR: _("the site's own software failed"),
         WaitingReason.CREDENTIAL: _("the key of the provider cannot be read"),
+        WaitingReason.OTHER_HOST: _("the provider's answer is on another host"),
         WaitingReason.PROVIDER: _("the provider cannot be called with the site's settings"),
     },
     CostSource: {
@@ -69,6 +89,15 @@ LABELS: dict[type[StrEnum], dict[StrEnum, _StrPromise]] = {
         ReviewState.APPROVED: pgettext_lazy("state of an image", "Approved"),
         ReviewState.REJECTED: pgettext_lazy("state of an image", "Rejected"),
         ReviewState.WITHDRAWN: _("Withdrawn"),
+    },
+    RejectionReason: {
+        RejectionReason.FAULTY: _("Visible faults or poor quality"),
+        RejectionReason.OFF_BRIEF: _("Not what was asked for"),
+        RejectionReason.OFF_BRAND: _("Does not fit the brand"),
+        RejectionReason.MISLEADING: _("Could mislead about a product or a fact"),
+        RejectionReason.REAL_PERSON: _("Shows a real person without permission"),
+        RejectionReason.THIRD_PARTY: _("Shows another's brand, design or work"),
+        RejectionReason.OTHER: _("Another reason, in the note"),
     },
     Lifecycle: {
         Lifecycle.DRAFT: _("Draft"),

@@ -11,9 +11,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.base import Record, money
 from imagegen_app.models.catalog import Provider
-from imagegen_app.models.jobs import Attempt, Job
+from imagegen_app.models.jobs import Job
 from imagegen_app.models.relations import ForeignKey
 
 SCOPES = [
@@ -167,7 +168,10 @@ class LedgerEntry(Record):
                 condition=Q(kind__in=[k for k, _label in ENTRY_KINDS]), name="imagegen_ledger_kind"
             ),
         ]
-        indexes = [models.Index(fields=["period", "created_at"], name="imagegen_ledger_period")]
+        indexes = [
+            models.Index(fields=["period", "created_at"], name="imagegen_ledger_period"),
+            models.Index(fields=["-created_at", "-id"], name="imagegen_ledger_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.amount}"

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from imagegen_app.core.limits import MAX_COUNT
+from imagegen_app.core.limits import MAX_ALT_CHARS, MAX_COUNT
 from imagegen_app.core.operations import Operation
 from imagegen_app.models.base import Record
 from imagegen_app.models.catalog import ImageModel
@@ -101,6 +101,10 @@ class TemplateVersion(Record):
     guides: models.JSONField[Any, Any] = models.JSONField(
         _("fixed guides"), default=list, blank=True
     )
+    #: A sentence with the template's variables that describes the image to people who cannot see it.
+    alt_pattern = models.CharField(
+        _("pattern of the alternative text"), max_length=MAX_ALT_CHARS, blank=True
+    )
     note = models.CharField(_("what changed"), max_length=200, blank=True)
     created_by = ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -130,3 +134,35 @@ class TemplateVersion(Record):
 
     def __str__(self) -> str:
         return f"{self.template} v{self.number}"
+
+
+class TemplateFavourite(Record):
+    """That a person wants to find a template first."""
+
+    template = ForeignKey(
+        PromptTemplate,
+        on_delete=models.PROTECT,
+        related_name="favourites",
+        verbose_name=_("template"),
+    )
+    person = ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="imagegen_favourite_templates",
+        verbose_name=_("person"),
+    )
+
+    class Meta:
+        verbose_name = _("favourite template")
+        verbose_name_plural = _("favourite templates")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["template", "person"], name="imagegen_favourite_template_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.template)

@@ -7,9 +7,9 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.base import Record
 from imagegen_app.models.catalog import Provider
-from imagegen_app.models.jobs import Attempt
 from imagegen_app.models.relations import ForeignKey
 
 

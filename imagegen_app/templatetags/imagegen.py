@@ -30,10 +30,12 @@ def imagegen_picture(
     css_class: str = "",
     placeholder: bool = False,
     preview: bool = False,
+    labelled: bool = False,
 ) -> dict[str, Any]:
     """Show a responsive image: AVIF, WebP, and JPEG for all others.
 
-    An asset that is not approved shows nothing, or a neutral box with `placeholder=True`. Why is
+    Where the reviewer required the AI label, it follows the image; `labelled=True` says that the page
+    shows it already. An asset that is not approved shows nothing, or a neutral box with `placeholder=True`. Why is
     logged at DEBUG, and said in a comment of the page where `settings.DEBUG` is on.
     """
     shown = (
@@ -47,6 +49,9 @@ def imagegen_picture(
         "lazy": lazy,
         "css_class": css_class,
         "placeholder": placeholder,
+        "label": pictures.label_text(asset)
+        if shown and not labelled and isinstance(asset, Asset) and asset.is_label_required
+        else "",
         "hidden_reason": "" if shown else _log_hidden("imagegen_picture", asset),
     }
 

@@ -42,6 +42,7 @@ from imagegen_app.models import (
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
+from imagegen_app.services.library import search_text
 from imagegen_app.services.policy import roles
 
 if TYPE_CHECKING:
@@ -261,6 +262,8 @@ def make_asset(
         "digital_source_type": GENERATED,
         "c2pa_state": "none",
         "reviewed_at": None if review_state == ReviewState.PENDING else clock.now(),
+        # A draft, which nobody was asked to review, has None.
+        "review_requested_at": clock.now() if review_state == ReviewState.PENDING else None,
     }
     asset: Asset = Asset.objects.create(
         job=made_for,
@@ -268,6 +271,7 @@ def make_asset(
         review_state=ReviewState(review_state).value,
         **{**values, **fields},
     )
+    search_text.renew([asset.pk])
     for name in formats:
         for width in widths:
             make_rendition(asset=asset, format=name, width=width)

@@ -168,6 +168,7 @@ def _templates() -> None:
                     "Soft daylight from the left, gentle shadow, nothing else in the picture."
                 ),
                 variables=_PRODUCT_VARIABLES,
+                alt_pattern="A {{ colour }} {{ product }}, {{ setting }}",
                 note="First version",
             ),
         ),
@@ -177,6 +178,7 @@ def _templates() -> None:
             Draft(
                 body="A {{ colour }} {{ product }}, seen from the front, evenly lit.",
                 variables=[v for v in _PRODUCT_VARIABLES if v["name"] in {"product", "colour"}],
+                alt_pattern="A {{ colour }} {{ product }} on no background",
                 size=Size(512, 512),
                 passes=passes_from(["upscale:2:sandbox-1", "remove_background:sandbox-1"]),
                 note="First version",
@@ -200,6 +202,7 @@ def _templates() -> None:
                         "default": "calm",
                     },
                 ],
+                alt_pattern="A {{ mood }} interior for a page about {{ topic }}",
                 size=Size(1536, 864),
                 note="First version",
             ),

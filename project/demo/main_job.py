@@ -15,7 +15,7 @@ from imagegen_app.core.states import FINAL_STATES
 from imagegen_app.core.types import InputRole, Size
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.job_requests.values import InputSource
-from imagegen_app.services.library import inspection, review
+from imagegen_app.services.library import alt_texts, inspection, review
 from imagegen_app.services.policy import access
 from project.catalog.models import Product
 from project.demo.supervision import KeepsDying
@@ -150,7 +150,7 @@ def finish(jobs: list[Job], *, on_home_page: bool = True) -> list[Row]:
         if asset.review_state == "pending":
             review.approve(actor=access.actor_for(reviewer), asset=asset, note="Demo")
         alt = f"{product.name}, {product.colour}"
-        review.set_alt_text(actor=access.actor_for(editor), asset=asset, alt_text=alt)
+        alt_texts.set_alt_text(actor=access.actor_for(editor), asset=asset, alt_text=alt)
         attach(asset, product, "image", user=editor)
         placed = [f"product “{product.name}”"]
         if number == 0 and on_home_page:

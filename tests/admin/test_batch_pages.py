@@ -9,8 +9,9 @@ import pytest
 from django.urls import reverse
 
 from imagegen_app.core.actors import System
-from imagegen_app.models import Asset, Batch, Job
+from imagegen_app.models import Asset, Batch, Grant, Job
 from imagegen_app.services.batches import batch_actions, row_jobs
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import leases, transitions
 from imagegen_app.services.library import review
 from imagegen_app.services.policy import access
@@ -53,6 +54,11 @@ def choose(browser: Client, number: int = 3) -> tuple[str, dict[str, str]]:
         "fix_setting": "on a light table",
     }
     return str(went["Location"]), plan
+
+
+@use_case(audited=False)
+def remove_grants() -> None:
+    Grant.objects.all().delete()
 
 
 def preview(browser: Client, address: str, plan: dict[str, str]) -> dict[str, str]:
@@ -175,3 +181,19 @@ def test_choosing_the_same_objects_again_tells_of_the_images_that_wait(
     assert "wait for review already" not in decided
     assert "Nobody else on this site may approve images." in alone
     assert "Nobody else" not in reviewed
+
+
+def test_a_step_that_is_missing_is_named_with_the_way_to_it(
+    browser: Client, admin_client: Client
+) -> None:
+    remove_grants()
+    step = f"{reverse('admin:imagegen_setup')}#step-grant"
+
+    shown = {}
+    for name, client in (("editor", browser), ("admin", admin_client)):
+        address, _plan = choose(client)
+        html = client.get(address).content.decode()
+        assert "No model is released to a group yet." in html
+        shown[name] = f'href="{step}"' in html
+
+    assert shown == {"editor": False, "admin": True}

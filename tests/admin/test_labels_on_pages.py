@@ -51,12 +51,9 @@ def test_recent_images_show_their_review_state(client: Client, people: dict[str,
     make_asset(requester=editor, review_state="pending")
     client.force_login(editor)
 
-    pages = [
-        client.get(reverse(name)).content.decode()
-        for name in ("admin:index", "admin:imagegen_studio")
-    ]
+    page = client.get(reverse("admin:index")).content.decode()
 
-    assert all('<span class="imagegen-caption">Waiting for review</span>' in page for page in pages)
+    assert '<span class="imagegen-caption">Waiting for review</span>' in page
 
 
 def test_prices_are_written_as_the_language_writes_them(

@@ -100,14 +100,20 @@ def test_other_pages_may_not_be_framed_even_with_the_embed_parameter(
 
 
 @pytest.mark.parametrize(
-    ("url_name", "model"), [("imagegen_log", "auditevent"), ("imagegen_asset_attach", "asset")]
+    ("url_name", "entry"),
+    [
+        ("imagegen_log", "imagegen_log"),
+        ("imagegen_setup", "imagegen_setup"),
+        ("imagegen_health", "imagegen_health"),
+        ("imagegen_asset_attach", "imagegen_asset_changelist"),
+    ],
 )
-def test_the_sidebar_highlights_the_table_that_a_page_belongs_to(
-    client: Client, people: dict[str, Any], rows: dict[str, Any], url_name: str, model: str
+def test_the_sidebar_highlights_the_entry_that_a_page_belongs_to(
+    client: Client, people: dict[str, Any], rows: dict[str, Any], url_name: str, entry: str
 ) -> None:
     client.force_login(people["superuser"])
     args = [rows["asset"].pk] if url_name == "imagegen_asset_attach" else []
 
     page = client.get(reverse(f"admin:{url_name}", args=args)).content.decode()
 
-    assert re.findall(r'class="model-(\w+) current-model"', page) == [model]
+    assert re.findall(r'class="model-(\w+) current-model"', page) == [entry]

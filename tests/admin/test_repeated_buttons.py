@@ -170,6 +170,7 @@ BUTTONS = [
 ]
 #: Actions that the table leaves out, with the reason.
 EXCEPTIONS = {
+    "asset.describe": "only leads to the page on which images are described",
     "asset.attach": "only leads to the page that places the image",
     "asset.export": "each export hands out one more copy, and is recorded for itself",
     "keptanswer.read_again": "a second reading is refused; see tests/services/job_requests",

@@ -36,7 +36,7 @@ _ADMINISTRATED = {
 }
 WORK = {"job", "attempt", "batch", "asset", "rendition", "placement", "verdict"}
 MONEY = {"budget", "budgetperiod", "ledgerentry"}
-LOG = {"auditevent", "checkpoint", "webhookdelivery"}
+LOG = {"auditevent", "checkpoint", "incident", "webhookdelivery"}
 SITE = {"keptanswer", "worker"}
 #: Role to the tables whose list it may open; editors see their own rows of the work.
 LISTS: dict[str, set[str]] = {

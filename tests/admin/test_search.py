@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.urls import reverse
 
+from imagegen_app.admin import paging
+from imagegen_app.models import Asset
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import delivery, review
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_user
@@ -72,3 +76,45 @@ def test_a_persons_events_are_found_by_name(reader: Client) -> None:
 
     rows = page.context["cl"].result_list
     assert {(row.actor_id, row.type) for row in rows} == {(str(ada.pk), "review.approved")}
+
+
+def test_a_list_says_where_it_ends_and_begins_at_any_month(
+    reader: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [make_asset(widths=()) for _ in range(5)]
+    _date(made[:2], datetime(2026, 3, 5, tzinfo=UTC))
+    address = reverse("admin:imagegen_asset_changelist")
+    monkeypatch.setattr(paging, "MAX_ROWS", 4)
+
+    page: Any = reader.get(address)
+    older: Any = reader.get(address, {"until": "2026-03"})
+    unknown: Any = reader.get(address, {"until": "x"})
+
+    assert page.context["title"].endswith(": the first 4 of more")
+    assert page.context["cl"].result_count == 4
+    assert set(older.context["cl"].result_list) == set(made[:2])
+    assert ":" not in older.context["title"]
+    assert unknown.status_code == 200
+
+
+def test_all_rows_of_a_longer_list_are_not_changed_at_once(
+    client: Client, people: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(people["Image reviewers"])
+    made = [make_asset(review_state="pending", widths=()) for _ in range(3)]
+    monkeypatch.setattr(paging, "MAX_ROWS", 2)
+
+    page = client.post(
+        reverse("admin:imagegen_asset_changelist"),
+        {"action": "approve", "select_across": "1", "_selected_action": str(made[0].pk)},
+        follow=True,
+    )
+
+    made[0].refresh_from_db()
+    assert made[0].review_state == "pending"
+    assert "these are more than 2 rows" in page.content.decode()
+
+
+@use_case(audited=False)
+def _date(assets: list[Any], at: datetime) -> None:
+    Asset.objects.filter(pk__in=[a.pk for a in assets]).update(created_at=at)

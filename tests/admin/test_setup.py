@@ -53,7 +53,7 @@ def test_a_superuser_is_led_from_nothing_to_the_studio(root: Client) -> None:
     post(root, "people", group=EDITORS, me="1")
 
     assert list(states(root).values()) == ["done"] * 5 + ["next"]
-    assert "The prompt is empty." in root.get(STUDIO).content.decode()
+    assert "Describe what the image should show." in root.get(STUDIO).content.decode()
     assert ImageModel.objects.get().price_list["per_image"] == [{"amount": "0"}]
     assert str(Budget.objects.get().limit) == "12.5000"
     assert Group.objects.get().permissions.filter(codename="request_job").exists()

@@ -346,7 +346,8 @@ def test_the_studio_names_the_amounts_of_a_refusal_with_their_currency(edda: Cli
     ("suggestion", "variables", "expected"),
     [
         ("A red mug.", {"product": "mug"}, "This text was suggested automatically"),
-        ("", {"product": "mug"}, "This suggestion comes from your prompt"),
+        # The values by themselves describe nothing.
+        ("", {"product": "mug"}, "Describe the image for people who cannot see it.</p>"),
         ("", {}, "Describe the image for people who cannot see it.</p>"),
     ],
 )
@@ -375,5 +376,7 @@ def test_unfinished_jobs_are_listed_where_their_images_will_be(edda: Client, sho
     done = edda.get(reverse(STUDIO)).content.decode()
 
     assert address in queued
+    assert f'data-key="running-{job.pk}"' in queued
     assert reverse("admin:imagegen_studio_job", args=[strangers.pk]) not in queued
-    assert address not in done
+    assert f'data-key="running-{job.pk}"' not in done
+    assert f'data-key="turn-{job.pk}"' in done

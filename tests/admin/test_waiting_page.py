@@ -47,7 +47,7 @@ def test_who_waits_sees_the_providers_queue_and_how_much_is_done(
     assert 'value="25"' in html
     assert "25 % done" in html
     assert html.count('role="status"') == 1
-    assert '<p class="imagegen-hidden" role="status" data-said></p>' in html
+    assert '<p class="imagegen-hidden" role="status" data-said data-own></p>' in html
 
 
 def test_words_of_a_provider_are_text_and_no_markup(client: Client, waiting: Job) -> None:

@@ -55,13 +55,13 @@ def page(shop: Any, live_server: Any, django_user_model: Any, browser: Any) -> I
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     session = client.cookies["sessionid"].value
     context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-    opened = _open_page(context)
+    opened = open_page(context)
     opened.on("dialog", lambda d: opened.complaints.append(f"dialog: {d.message}"))
     yield opened
     context.close()
 
 
-def _open_page(context: Any) -> Any:
+def open_page(context: Any) -> Any:
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.complaints = []
@@ -112,7 +112,7 @@ def visit(browser: Any, sign_in_state: Callable[[str], Any]) -> Iterator[Callabl
             **options,
         )
         contexts.append(context)
-        return _open_page(context)
+        return open_page(context)
 
     yield opened
     for context in contexts:
@@ -130,7 +130,7 @@ def published(demo: demo_site.Site, browser: Any, sign_in_state: Callable[[str],
     page.click("[data-imagegen-open]")
     studio = page.frame_locator("dialog iframe")
     studio.locator(".imagegen-generate:has-text('USD')").click()
-    studio.locator("a.imagegen-button:has-text('Use this image')").first.click()
+    studio.locator(".is-current a.imagegen-button:has-text('Use this image')").first.click()
     studio.locator("button:has-text('Use this image')").click()
     page.locator("[data-picked] img").wait_for(state="visible")
     page.click("input[name=_save]")

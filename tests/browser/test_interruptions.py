@@ -34,7 +34,7 @@ def test_a_double_click_makes_one_job(demo: Site, visit: Callable[..., Any]) -> 
     page = visit("editor")
     _studio(demo, page, "cup clicked twice")
     page.dblclick("[name=generate]")
-    page.locator("text=Use this image").first.wait_for()
+    page.locator(".is-current a.imagegen-button:has-text('Use this image')").first.wait_for()
 
     assert _jobs(demo, "cup clicked twice") == 1
 
@@ -64,12 +64,12 @@ def test_after_going_back_the_same_page_sends_no_second_job(
     page = visit("editor")
     _studio(demo, page, "cup and back")
     page.click("[name=generate]")
-    page.locator("text=Use this image").first.wait_for()
+    page.locator(".is-current a.imagegen-button:has-text('Use this image')").first.wait_for()
     page.go_back()
     page.locator("[name=v_product]").wait_for()
     before = _jobs(demo, "cup and back")
     page.go_forward()
-    page.locator("text=Use this image").first.wait_for()
+    page.locator(".is-current a.imagegen-button:has-text('Use this image')").first.wait_for()
 
     assert before == 1
     assert _jobs(demo, "cup and back") == 1
@@ -94,7 +94,7 @@ def test_a_session_that_ends_in_the_middle_loses_nothing(
         page.locator("[name=v_material]").input_value(),
     )
     page.locator(".imagegen-generate:has-text('Generate 2')").click()
-    page.locator("text=Use this image").nth(1).wait_for()
+    page.locator(".is-current a.imagegen-button:has-text('Use this image')").nth(1).wait_for()
 
     assert kept == ("cup of the forgetful", "clay")
     assert _jobs(demo, "cup of the forgetful") == 1
@@ -127,11 +127,12 @@ def test_a_poll_after_the_session_ended_shows_a_notice(
     _studio(demo, page, "cup that is watched")
     page.route("**/status/**", lambda route: route.continue_())
     page.click("[name=generate]")
-    page.wait_for_url("**/studio/*-*/**")
+    page.locator(".imagegen-turn.is-current").wait_for()
     page.context.clear_cookies(name="sessionid")
     page.evaluate(
-        """() => {
-          const box = document.querySelector("imagegen-refresh");
+        """async () => {
+          await customElements.whenDefined("imagegen-live");
+          const box = document.querySelector("imagegen-live");
           box.querySelectorAll("[data-done]").forEach((e) => e.removeAttribute("data-done"));
           return box.poll();
         }"""
@@ -209,7 +210,7 @@ def test_an_image_is_changed_from_one_that_was_made(
     page.fill("[name=prompt]", "The same vase at dusk")
     page.check("[name=count][value='1']")
     page.locator(".imagegen-generate:has-text('Generate 1')").click()
-    page.locator("text=Use this image").first.wait_for()
+    page.locator(".is-current a.imagegen-button:has-text('Use this image')").first.wait_for()
 
     parents = demo.ask(
         "select l.parent_id from imagegen_lineage l join imagegen_asset a on a.id = l.child_id "
@@ -230,7 +231,7 @@ def test_markup_stays_text_on_every_page(demo: Site, visit: Callable[..., Any]) 
     _studio(demo, page, MARKUP)
     page.fill("[name=v_material]", MARKUP)
     page.click("[name=generate]")
-    page.locator("a.imagegen-button:has-text('Use this image')").first.click()
+    page.locator(".is-current a.imagegen-button:has-text('Use this image')").first.click()
     page.fill("#imagegen-alt", MARKUP)
     page.click("button:has-text('Use this image')")
     address = page.locator("text=All details of the image").get_attribute("href")

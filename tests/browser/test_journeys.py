@@ -27,7 +27,7 @@ def test_an_editor_generates_beside_a_products_image_field(page: Any, live_serve
     studio = page.frame_locator("dialog iframe")
     filled = studio.locator("[name=v_product]").input_value()
     studio.locator("[name=generate]").click()
-    studio.locator("a.imagegen-button:has-text('Use this image')").nth(2).click()
+    studio.locator(".is-current a.imagegen-button:has-text('Use this image')").nth(2).click()
     studio.locator("#imagegen-alt").fill("A small cup")
     studio.locator("button:has-text('Use this image')").click()
     page.locator("[data-picked] img").wait_for(state="visible")
@@ -53,6 +53,11 @@ def test_a_batch_is_approved_by_keyboard_alone(page: Any, live_server: Any) -> N
     # The script has taken over once the tiles say what is decided.
     page.locator("[data-asset][data-decision]").first.wait_for()
     page.locator("[data-asset]").first.focus()
+    # The list of keys, and back to the image.
+    page.keyboard.press("?")
+    assert page.evaluate("document.activeElement.localName") == "summary"
+    page.keyboard.press("?")
+    assert page.evaluate("document.activeElement.matches('[data-asset]')")
     for key in ("a", "a", "r", "ArrowLeft", "u"):
         page.keyboard.press(key)
     page.keyboard.press("Control+Enter")
@@ -62,6 +67,25 @@ def test_a_batch_is_approved_by_keyboard_alone(page: Any, live_server: Any) -> N
     assert reviews.count("approved") == 2
     assert reviews.count("rejected") == 0
     assert Product.objects.exclude(image="").count() == 2
+    assert real(page.complaints) == []
+
+
+def test_a_hint_that_is_sent_away_leaves_at_once_and_stays_away(
+    page: Any, live_server: Any
+) -> None:
+    address = f"{live_server.url}/en/admin/"
+    page.goto(address)
+    page.locator("imagegen-hint:defined").wait_for()
+    page.evaluate("window.isSamePage = true")
+
+    page.click("imagegen-hint button")
+    page.locator("imagegen-hint").wait_for(state="detached")
+
+    assert page.evaluate("window.isSamePage")
+    assert page.evaluate("document.activeElement.localName") == "h1"
+    page.goto(address)
+    assert page.locator(".imagegen-door-card").count() > 0
+    assert page.locator("imagegen-hint").count() == 0
     assert real(page.complaints) == []
 
 
@@ -92,7 +116,7 @@ def test_markup_in_a_prompt_stays_text_on_every_page_of_a_request(
     page.select_option("[name=template]", "")
     page.fill("[name=prompt]", "<img src=x onerror=alert(1)><script>alert(2)</script>")
     page.click("[name=generate]")
-    page.locator("text=Use this image").first.wait_for()
+    page.locator(".is-current a.imagegen-button:has-text('Use this image')").first.wait_for()
     asset = Asset.objects.first()
     assert asset is not None
     for path in (f"job/{asset.job_id}/change/", f"asset/{asset.pk}/change/", "auditevent/"):

@@ -89,7 +89,7 @@ def test_another_model_keeps_what_it_has_and_the_image_is_made_as_chosen(
     page.fill("[name=p_strength]", "0.5")
     choose(page, "Small model")
     changes = page.locator("[data-changes]").inner_text()
-    said = page.locator("[data-said]").inner_text()
+    said = page.locator("imagegen-recipe [data-said]").inner_text()
     kept = page.evaluate(
         "['starts', 'mask'].map((n) => document.querySelector(`[name=${n}]`).files[0]?.name)"
     )

@@ -62,6 +62,7 @@ def test_passes_are_chosen_by_keyboard_and_a_mistake_is_said_beside_its_field(
     page.locator(".imagegen-generate:has-text('0.06 USD')").wait_for()
     with page.expect_navigation():
         page.click("[name=generate]")
+    page.locator(".is-current .imagegen-turn-title a").click()
     page.locator("text=pass 3 of 3").first.wait_for()
     shoot(page, "studio-job-passes")
     found += barriers(page, of="#content")
@@ -88,6 +89,7 @@ def test_passes_of_a_template_are_changed_without_script(
     page.select_option("[name=pass_0]", label="Restore faces with Sandbox 1")
     page.select_option("[name=pass_1]", value="")
     page.click("[name=generate]")
+    page.locator(".is-current .imagegen-turn-title a").click()
     page.locator("text=pass 2 of 2").first.wait_for()
 
     assert begun == ["upscale:2:sandbox-1", "remove_background:sandbox-1", ""]

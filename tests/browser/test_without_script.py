@@ -26,8 +26,10 @@ def test_an_editor_generates_and_a_reviewer_approves_without_script(
     page.check("[name=count][value='1']")
     page.click("[name=generate]")
     # The page asks for itself again by a meta element.
-    page.locator("a.imagegen-button:has-text('Use this image')").wait_for()
-    key = page.locator("a.imagegen-button:has-text('Use this image')").get_attribute("href")
+    page.locator(".is-current a.imagegen-button:has-text('Use this image')").wait_for()
+    key = page.locator(".is-current a.imagegen-button:has-text('Use this image')").get_attribute(
+        "href"
+    )
     asset = str(key).split("/choose/")[1].split("/")[0]
     page.goto(f"{demo.url}/en/admin/imagegen/asset/")
     listed = page.locator("#result_list tbody tr").count()

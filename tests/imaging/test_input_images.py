@@ -199,7 +199,8 @@ def test_a_mask_is_scaled_to_the_picture_without_smoothing() -> None:
 
 @pytest.mark.parametrize("raw", [0, 12000, 65535])
 def test_a_mask_of_sixteen_bits_keeps_its_levels(raw: int) -> None:
-    mask = Image.frombytes("I;16", (160, 120), struct.pack("<H", raw) * 160 * 120)
+    other = struct.pack("<H", 30_000) * 160
+    mask = Image.frombytes("I;16", (160, 120), other + struct.pack("<H", raw) * 160 * 119)
 
     area = masked(encoded(mask, "png"), sent(encoded(picture(), "png")))
 

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { nextDelay } from "../../imagegen_app/static/imagegen_app/js/lib/backoff.js";
+import { nextDelay, retryAfter, spread } from "../../imagegen_app/static/imagegen_app/js/lib/backoff.js";
 import { inWords } from "../../imagegen_app/static/imagegen_app/js/lib/clock.js";
 import { draftOf } from "../../imagegen_app/static/imagegen_app/js/lib/draft.js";
 import { neighbour } from "../../imagegen_app/static/imagegen_app/js/lib/grid.js";
+import { sentence } from "../../imagegen_app/static/imagegen_app/js/lib/html.js";
+import { isTyping, matches } from "../../imagegen_app/static/imagegen_app/js/lib/keys.js";
 import { isPick } from "../../imagegen_app/static/imagegen_app/js/lib/pick.js";
 import { changedSince, withoutFiles } from "../../imagegen_app/static/imagegen_app/js/lib/sent.js";
+import { layout, near, step, tooFar } from "../../imagegen_app/static/imagegen_app/js/lib/window.js";
 
 test("polls grow slower and are quick again after news", () => {
   let delay = nextDelay(0, false);
@@ -81,4 +84,65 @@ test("a draft holds what was typed, not what the page says of itself", () => {
     ["starts", new Blob(["a"])],
   ]);
   assert.deepEqual(draft, { prompt: "A mug", image_model: "2", shown_template: "" });
+});
+
+test("polls grow rare after two minutes without news, are spread, and heed the server", () => {
+  assert.equal(nextDelay(3000, false, 120000), 4200);
+  assert.equal(nextDelay(9000, false, 500000), 10000);
+  assert.equal(spread(1000, 0), 900);
+  assert.equal(spread(1000, 1), 1100);
+  assert.equal(retryAfter("7"), 7000);
+  assert.equal(retryAfter("99999"), 600000);
+  for (const none of [null, "", "Wed, 21 Oct 2026 07:28:00 GMT", "-3"]) assert.equal(retryAfter(none), 0);
+});
+
+test("placeholders of a sentence are filled, unknown ones and markup stay text", () => {
+  assert.equal(sentence("{name}: {size} of {limit}", { name: "<b>", size: 3 }), "<b>: 3 of {limit}");
+  assert.equal(sentence("{constructor}", {}), "{constructor}");
+});
+
+test("keys are known by their description, whatever the keyboard needs for a sign", () => {
+  const key = (values) => ({ ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...values });
+  assert.ok(matches(key({ key: "K" }), "k"));
+  assert.ok(matches(key({ key: "Z", shiftKey: true, metaKey: true }), "mod+shift+z"));
+  assert.ok(matches(key({ key: "?", shiftKey: true }), "?"));
+  assert.ok(!matches(key({ key: "a", ctrlKey: true }), "a"));
+  assert.ok(!matches(key({ key: "a", shiftKey: true }), "a"));
+});
+
+test("single keys are no commands while a person types or composes", () => {
+  const on = (localName, type) => ({ target: { localName, type, isContentEditable: false }, keyCode: 65 });
+  assert.ok(isTyping(on("textarea")));
+  assert.ok(isTyping(on("input", "text")));
+  assert.ok(!isTyping(on("input", "radio")));
+  assert.ok(!isTyping(on("article")));
+  assert.ok(isTyping({ ...on("article"), isComposing: true }));
+});
+
+test("a grid's columns divide its pages, and its rows have one height for a width", () => {
+  const columns = [200, 500, 700, 900, 1100, 1800].map((width) => layout(width, 16).columns);
+  assert.deepEqual(columns, [2, 3, 4, 5, 6, 10]);
+  const { tile, row, page } = layout(624, 16);
+  assert.equal(tile, 200);
+  assert.equal(row, 272);
+  assert.equal(page, 20 * (272 + 12));
+});
+
+test("pages within one screen of the view are near", () => {
+  assert.deepEqual(near(0, 900, 3000), [-1, 0]);
+  assert.deepEqual(near(7000, 900, 3000), [2, 2]);
+  assert.deepEqual(near(5500, 900, 3000), [1, 2]);
+});
+
+test("keys lead through the rows of a grid, mirrored from right to left", () => {
+  assert.equal(step(7, "ArrowRight", 5), 8);
+  assert.equal(step(7, "ArrowRight", 5, true), 6);
+  assert.equal(step(7, "ArrowDown", 5), 12);
+  assert.equal(step(7, "PageUp", 5), 0);
+  assert.equal(step(7, "a", 5), undefined);
+});
+
+test("of pages that are kept, the furthest are forgotten first", () => {
+  assert.deepEqual(tooFar([0, 1, 2, 3, 9], 2, 3), [9, 0]);
+  assert.deepEqual(tooFar([0, 1], 0, 3), []);
 });

@@ -246,8 +246,8 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "own_image_approved",
         "services/library/review.py",
-        "ReviewState.APPROVED and own and",
-        "ReviewState.APPROVED and not own and",
+        "        is_own(actor, asset)\n        and target is ReviewState.APPROVED",
+        "        not is_own(actor, asset)\n        and target is ReviewState.APPROVED",
         ("services/library/test_review.py::test_nobody_approves_their_own_image",),
         "People approve their own images, and nobody can approve another's.",
     ),

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from imagegen_app.core.actors import System
 from imagegen_app.core.catalog_entries import CatalogEntry
+from imagegen_app.core.ids import uuid7
 from imagegen_app.core.states import WaitingReason
-from imagegen_app.models import Batch, Grant, ImageModel, Job
+from imagegen_app.models import Asset, Batch, Grant, ImageModel, Job
 from imagegen_app.providers.families import comfy_examples
 from imagegen_app.services.audit import sealing
 from imagegen_app.services.batches import batch_actions, lifecycle, row_jobs
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.job_requests import job_actions, templates
+from imagegen_app.services.job_requests import creation, job_actions, templates
 from imagegen_app.services.jobs import leases, transitions, waiting
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access, model_import, revocations
@@ -32,6 +34,8 @@ from project.catalog.models import Product
 from tests import arranged_rows
 
 if TYPE_CHECKING:
+    import uuid
+
     from imagegen_app.core.actors import Person
     from tests.services.conftest import Site
 
@@ -207,3 +211,17 @@ def sealed_log(site: Site) -> None:
 def with_output_check(settings: Any) -> None:
     """Have the site check the images that are generated."""
     settings.IMAGEGEN = {**settings.IMAGEGEN, "SCREENERS": [OUTPUT_CHECK]}
+
+
+def own_draft(_site: Site) -> Asset:
+    """A pending image of the first of two people."""
+    return make_asset(
+        review_state="pending", requester=get_user_model().objects.get(username="ann")
+    )
+
+
+def session_of_a_job(site: Site) -> uuid.UUID:
+    """Return the key of a session of the studio in which a job was requested."""
+    key = uuid7()
+    creation.request_images(actor=site.actor, job_request=replace(site.job_request(), session=key))
+    return key

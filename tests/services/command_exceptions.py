@@ -30,6 +30,10 @@ EXCEPTIONS = {
     "audit.restores.find": "reads what a restored backup lost; it records nothing",
     "audit.restores.accept": "a second one finds nothing to accept; see test_restores",
     "audit.key_rotation.rotate": "each rotation makes one more key; see test_key_rotation",
+    "library.comparison.compare": "reads the prompts of two jobs, as `read_prompt` does",
+    "library.delivery.download_url": (
+        "each download hands out one more copy, and is recorded for itself"
+    ),
     "library.recipes.recipe_of": "reads a job of one's own; reading another's prompt is recorded each time",
     "audit.settings_record.record_settings": "records only what differs from the last record",
     "worker.sweep.sweep": "is repeated by design; see tests/services/worker",

@@ -12,8 +12,25 @@ from imagegen_app.services.audit import prompt_access, sealing
 from imagegen_app.services.batches import batch_actions, lifecycle
 from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.erasure import scopes
-from imagegen_app.services.job_requests import creation, job_actions, templates, waiting_jobs
-from imagegen_app.services.library import chooser, placement, review, takedown
+from imagegen_app.services.job_requests import (
+    creation,
+    job_actions,
+    sessions,
+    templates,
+    waiting_jobs,
+)
+from imagegen_app.services.library import (
+    alt_texts,
+    chooser,
+    drafts,
+    focal_points,
+    placement,
+    ratings,
+    review,
+    review_decisions,
+    review_requests,
+    takedown,
+)
 from imagegen_app.services.policy import (
     catalog_sync,
     model_catalog,
@@ -145,6 +162,20 @@ COMMANDS = [
         note="running",
     ),
     Command(
+        "job_requests.job_actions.move_to_front",
+        "job.moved_to_front",
+        lambda site: [site.request(), site.request()][1],
+        lambda actor, job: job_actions.move_to_front(actor=actor, job=job),
+        own="only one's own jobs are moved",
+    ),
+    Command(
+        "job_requests.sessions.rename",
+        "studio_session.renamed",
+        arranged.session_of_a_job,
+        lambda actor, key: sessions.rename(actor=actor, key=key, name="Spring"),
+        own="a session is seen by its owner alone",
+    ),
+    Command(
         "job_requests.job_actions.request_again",
         "job.requested",
         arranged.cancelled_job,
@@ -260,10 +291,91 @@ COMMANDS = [
         lambda actor, asset: review.withdraw(actor=actor, asset=asset),
     ),
     Command(
-        "library.review.set_alt_text",
+        "library.review_requests.request_review",
+        "review.requested",
+        lambda site: make_asset(
+            review_state="pending", requester=site.actor.user, review_requested_at=None
+        ),
+        lambda actor, asset: review_requests.request_review(actor=actor, asset=asset),
+    ),
+    Command(
+        "library.review_requests.withdraw_request",
+        "review.request_withdrawn",
+        lambda site: make_asset(review_state="pending", requester=site.actor.user),
+        lambda actor, asset: review_requests.withdraw_request(actor=actor, asset=asset),
+    ),
+    Command(
+        "library.review_requests.request_changes",
+        "review.changes_requested",
+        lambda site: make_asset(review_state="pending"),
+        lambda actor, asset: review_requests.request_changes(
+            actor=actor, asset=asset, note="Brighter"
+        ),
+    ),
+    Command(
+        "library.review_requests.escalate",
+        "review.escalated",
+        lambda site: make_asset(review_state="pending"),
+        lambda actor, asset: review_requests.escalate(actor=actor, asset=asset, note="Who is it?"),
+    ),
+    Command(
+        "library.review_decisions.decide",
+        "review.approved",
+        lambda site: (asset := make_asset(review_state="pending"), review_decisions.shown(asset)),
+        lambda actor, found: review_decisions.decide(
+            actor=actor,
+            asset=found[0],
+            seen=found[1],
+            decision=review_decisions.Decision(review_decisions.DecisionKind.APPROVE),
+        ),
+    ),
+    Command(
+        "library.review_decisions.decide_alike",
+        "review.approved",
+        lambda site: (asset := make_asset(review_state="pending"), review_decisions.shown(asset)),
+        lambda actor, found: done(
+            review_decisions.decide_alike(
+                actor=actor,
+                cases=[found],
+                decision=review_decisions.Decision(review_decisions.DecisionKind.APPROVE),
+            )
+        ),
+    ),
+    Command(
+        "library.alt_texts.set_each",
         "asset.changed",
         lambda site: make_asset(),
-        lambda actor, asset: review.set_alt_text(actor=actor, asset=asset, alt_text="A red mug"),
+        lambda actor, asset: done(
+            alt_texts.set_each(
+                actor=actor, entries=[alt_texts.NewAltText(asset, "A blue mug", False, {})]
+            )
+        ),
+    ),
+    Command(
+        "library.alt_texts.set_alt_text",
+        "asset.changed",
+        lambda site: make_asset(),
+        lambda actor, asset: alt_texts.set_alt_text(actor=actor, asset=asset, alt_text="A red mug"),
+    ),
+    Command(
+        "library.drafts.discard",
+        "asset.discarded",
+        arranged.own_draft,
+        lambda actor, asset: drafts.discard(actor=actor, asset=asset),
+        own="only who requested an image may discard it",
+    ),
+    Command(
+        "library.ratings.rate",
+        "asset.rated",
+        lambda site: make_asset(),
+        lambda actor, asset: ratings.rate(actor=actor, asset=asset, stars=4),
+        own="each person's stars are their own",
+    ),
+    Command(
+        "library.focal_points.set_focal_point",
+        "asset.focal_point_set",
+        lambda site: make_asset(),
+        lambda actor, asset: focal_points.set_focal_point(actor=actor, asset=asset, x=0.3, y=0.7),
     ),
     Command(
         "library.takedown.withdraw",

@@ -22,7 +22,7 @@ from imagegen_app.services.foundation import stored_messages, wakeups, worker_re
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.jobs import batch_counts
 from imagegen_app.services.library import delivery
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, setup_progress
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -109,6 +109,9 @@ class BatchPages(Pages):
             "unseen": 0 if plan is None else len(selection.keys) - len(plan.rows),
             "cost": None if plan is None else plan.cost_of_all(len(selection.keys)),
             "hindrance": None if plan is None else plan.refusal(len(selection.keys)),
+            "missing": setup_progress.missing_step(actor),
+            "whom_to_ask": access.contact_sentence(),
+            "may_set_up": access.has_permission(actor, setup_progress.PERMISSION),
             "key": request.POST.get("key") or uuid.uuid4().hex,
             "refusal": refusal_shown,
             "selection": selection,

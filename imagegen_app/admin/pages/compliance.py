@@ -32,7 +32,7 @@ CHECKPOINTS = 10
 class CompliancePages(Pages):
     """The page of the audit log, and the download of evidence."""
 
-    sidebar_url_name = "imagegen_auditevent_changelist"
+    sidebar_url_name = "imagegen_log"
 
     def routes(self) -> list[Route]:
         return [

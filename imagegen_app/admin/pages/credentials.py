@@ -26,7 +26,7 @@ _MAX_NAME_CHARS = 80
 class CredentialPages(Pages):
     """The page of credentials, reached from the list of providers."""
 
-    sidebar_url_name = "imagegen_provider_changelist"
+    sidebar_url_name = "imagegen_provider_credentials"
 
     def routes(self) -> list[Route]:
         return [

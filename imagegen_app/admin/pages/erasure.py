@@ -25,7 +25,7 @@ MOST_TEXTS = 200
 class ErasurePages(Pages):
     """The page on which personal texts are erased."""
 
-    sidebar_url_name = "imagegen_auditevent_changelist"
+    sidebar_url_name = "imagegen_erasure"
 
     def routes(self) -> list[Route]:
         return [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import cached_property
 
-from imagegen_app.admin.pages import input_fields, model_fields, pass_fields
+from imagegen_app.admin.pages import frame_fields, input_fields, model_fields, pass_fields
 from imagegen_app.admin.pages.parameter_fields import PREFIX
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.services.job_requests.model_options import needs_image
@@ -73,6 +73,39 @@ class FormSections:
             for name, role in input_fields.FILE_ROLES.items()
             if self._most(role) or (name in self.form.fields and self.form[name].errors)
         ]
+
+    @cached_property
+    def takes_mask(self) -> bool:
+        """Whether a mask can be drawn: over the source image, for a model that takes one."""
+        return "mask_left" in self.form.fields and bool(self._most(InputRole.MASK))
+
+    @property
+    def frame(self) -> list[Any]:
+        """The fields for what is added on each side of the source image; empty for other operations."""
+        names = [f"frame_{side}" for side in frame_fields.SIDES]
+        return [self.form[name] for name in names if name in self.form.fields]
+
+    @property
+    def frame_step(self) -> int:
+        """Of how many pixels the sides of an extended image are multiples."""
+        return 1 if self.form.options is None else frame_fields.step_of(self.form.options)
+
+    @property
+    def frame_anchors(self) -> str:
+        """The words of the model for where the image stays, with spaces between them."""
+        options = self.form.options
+        return "" if options is None else " ".join(frame_fields.anchors_of(options))
+
+    @property
+    def mask_rectangle(self) -> list[Any]:
+        """The fields of a rectangle to be changed."""
+        return [self.form[f"mask_{name}"] for name in ("left", "top", "width", "height")]
+
+    @property
+    def is_mask_open(self) -> bool:
+        """Whether the numbers of the mask are shown: some are given."""
+        names = ("mask_cells", "mask_inverted", "mask_feather")
+        return any(f.value() for f in [*self.mask_rectangle, *(self.form[n] for n in names)])
 
     @cached_property
     def guides(self) -> list[input_fields.FieldRow]:

@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_INPUTS
-from imagegen_app.core.types import ControlGuide, InputRole, Lora
+from imagegen_app.core.mask_drawings import MaskDrawing
+from imagegen_app.core.types import ControlGuide, InputRole, Lora, Size
 from imagegen_app.forms.fields import OfferedChoiceField
 from imagegen_app.services.job_requests.input_formats import input_formats
 from imagegen_app.services.job_requests.values import InputSource
@@ -69,6 +70,10 @@ class UploadsField(forms.FileField):
                     }
                 )
         return [super(UploadsField, self).clean(file, initial) for file in files]
+
+
+#: A mask that stands for one that is not sent along: as large as the picture that stands in.
+PROMISED_MASK = MaskDrawing(size=Size(64, 64), cells=frozenset({0}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +161,19 @@ def given_inputs(
     found = []
     for name, role in FILE_ROLES.items():
         found += [InputSource(role=role, data=_read(file)) for file in data.get(name) or ()]
-        found += [InputSource(role=role, data=_STAND_IN)] * promised.get(name, 0)
+        found += [_stand_in(role)] * promised.get(name, 0)
     for number in range(MAX_GUIDES):
         files = [_read(file) for file in data.get(f"guide_{number}_file") or ()]
         files += [_STAND_IN] * promised.get(f"guide_{number}_file", 0)
         guide = _guide(data, number)
         found += [InputSource(role=InputRole.CONTROL, data=one, guide=guide) for one in files]
     return found
+
+
+def _stand_in(role: InputRole) -> InputSource:
+    if role is InputRole.MASK:
+        return InputSource(role=role, drawing=PROMISED_MASK)
+    return InputSource(role=role, data=_STAND_IN)
 
 
 def given_loras(data: Mapping[str, Any]) -> list[Lora]:

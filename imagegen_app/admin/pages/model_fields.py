@@ -40,6 +40,7 @@ TIER_NAMES = {
 #: The value of the quality field for the model's own usual one, where empty means the template's.
 USUAL_QUALITY = "usual"
 COUNTS = (1, 2, 3, 4)
+_MAX_SEED_DIGITS = 18
 DEFAULT_COUNT = 4
 #: What the studio decides by the input images; nobody has to choose between these.
 DECIDED_BY_INPUTS = frozenset(
@@ -131,6 +132,12 @@ def _qualities(
     automatic = _("As set in the template") if version and version.quality else _("As usual")
     tiers = () if options is None else options.tiers
     return [("", automatic), *((tier.value, str(TIER_NAMES[tier])) for tier in tiers)]
+
+
+def whole_number(value: object) -> int | None:
+    """Return a seed as a number; None for what is none."""
+    text = str(value if value is not None else "")
+    return int(text) if text.isdecimal() and len(text) <= _MAX_SEED_DIGITS else None
 
 
 def given_quality(value: str) -> str | None:

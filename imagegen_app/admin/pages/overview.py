@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class OverviewPage(Pages):
     """A person's pending work and recent images, and what keeps images from being made."""
 
+    sidebar_url_name = "imagegen_overview"
+
     def routes(self) -> list[Route]:
         return [Route("overview/", self.overview, "imagegen_overview")]
 

@@ -32,6 +32,8 @@ _SEPARATORS = re.compile(r"[\s,;]+")
 class SetupPage(Pages):
     """The page that is shown to who may add providers."""
 
+    sidebar_url_name = "imagegen_setup"
+
     def routes(self) -> list[Route]:
         return [Route("setup/", self.setup, "imagegen_setup", permission=setup_progress.PERMISSION)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -11,26 +12,38 @@ from django.template.response import TemplateResponse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from imagegen_app.admin.pages.asked_values import asked_values
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.form_sections import FormSections
+from imagegen_app.admin.pages.stage import (
+    carried_query,
+    sessions_context,
+    stage_context,
+    studio_url,
+)
 from imagegen_app.admin.pages.studio_form import StudioForm
+from imagegen_app.admin.pages.studio_offer import offer_context
 from imagegen_app.admin.pages.studio_starts import (
     earlier_recipe,
     object_values,
-    setup_url,
     shown_start,
 )
-from imagegen_app.core.states import JobState, ReviewState
+from imagegen_app.core.states import JobState
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.job_requests import creation, from_job, job_actions, pass_planning
+from imagegen_app.services.job_requests import (
+    creation,
+    from_job,
+    job_actions,
+    pass_planning,
+)
 from imagegen_app.services.jobs import job_previews, pass_chain
-from imagegen_app.services.library import chooser, delivery, review
+from imagegen_app.services.library import delivery
 from imagegen_app.services.monitoring import progress, uncertain_jobs
-from imagegen_app.services.policy import access, free_allowances, reviewers
-from imagegen_app.services.policy.access import ActionRefused, NotPermitted
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     import uuid
@@ -39,11 +52,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
-    from imagegen_app.services.job_requests.values import JobRequest
 
-RECENT = 24
-#: Query parameters passed from page to page: how the studio was opened, and for which field.
-_CARRIED = ("embed", "field", "target", "object")
 _PREVIEW_HEADERS = {
     "Cache-Control": "no-store, private",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -71,30 +80,34 @@ class StudioPages(Pages):
             Route("studio/<uuid:pk>/status/", self.status, "imagegen_studio_status"),
             Route("studio/<uuid:pk>/preview/", self.preview, "imagegen_studio_preview"),
             Route("studio/<uuid:pk>/cancel/", self.cancel, "imagegen_studio_cancel"),
-            Route("studio/choose/<uuid:pk>/", self.choose, "imagegen_studio_choose"),
         ]
 
     def shared_context(self, request: HttpRequest) -> dict[str, Any]:
         return {
             **super().shared_context(request),
-            "carried": _carried(request),
+            "carried": carried_query(request),
             "field": request.GET.get("field", ""),
         }
 
     def recipe(self, request: HttpRequest, actor: Person) -> HttpResponse:
         """Choose a template, fill its variables, see the price, generate."""
         wanted = request.method == "POST" and "generate" in request.POST
+        kept = sessions_context(request, actor)
         form = self._form(request, actor, is_kept=not wanted)
         refusal_shown = _template_changed(request, form) if wanted else None
         if wanted and refusal_shown is None and form.is_for_this_template and form.is_valid():
             try:
-                job = creation.request_images(actor=actor, job_request=form.job_request(actor))
+                job_request = replace(form.job_request(actor), session=kept["session"])
+                job = creation.request_images(actor=actor, job_request=job_request)
             except ActionRefused as refusal:
                 refusal_shown = refusal
                 form.show_refusal(refusal)
             else:
-                address = admin_url("imagegen_studio_job", job.pk)
-                return HttpResponseRedirect(f"{address}?{_carried(request)}")
+                # The form stays as it was sent, for the next request; the stage shows this one.
+                address = studio_url(
+                    request, session=str(kept["session"]), again=str(job.pk), sent="1"
+                )
+                return HttpResponseRedirect(f"{address}#stage")
         context = {
             "title": _("Studio"),
             "form": form,
@@ -102,9 +115,9 @@ class StudioPages(Pages):
             "refusal": refusal_shown,
             "is_kept": request.method == "POST",
             "start": shown_start(form),
-            **self._offer(actor, form),
-            "unfinished": progress.unfinished_jobs(actor),
-            "recent": self._recent(actor),
+            **offer_context(actor, form),
+            **stage_context(request, actor, kept["session"]),
+            **kept,
         }
         status = 200 if refusal_shown is None else 422
         return self.page(request, "imagegen_app/admin/studio/form.html", context, status=status)
@@ -114,7 +127,7 @@ class StudioPages(Pages):
         if request.method != "POST":
             raise Http404
         form = self._form(request, actor)
-        context = {"form": form, **self._offer(actor, form)}
+        context = {"form": form, **offer_context(actor, form)}
         return TemplateResponse(request, "imagegen_app/admin/studio/_quote.html", context)
 
     def options(self, request: HttpRequest, actor: Person) -> HttpResponse:
@@ -126,7 +139,7 @@ class StudioPages(Pages):
             "form": form,
             "sections": FormSections(form),
             "start": shown_start(form),
-            **self._offer(actor, form),
+            **offer_context(actor, form),
         }
         return TemplateResponse(
             request, "imagegen_app/admin/studio/_options_and_quote.html", context
@@ -168,46 +181,10 @@ class StudioPages(Pages):
                     else _("Cancelling. The provider may still bill it.")
                 )
                 messages.info(request, text)
+        if request.POST.get("to") == "stage":
+            return HttpResponseRedirect(f"{studio_url(request)}#stage")
         address = admin_url("imagegen_studio_job", pk)
-        return HttpResponseRedirect(f"{address}?{_carried(request)}")
-
-    def choose(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
-        """Write or accept the alternative text of one image, and select it."""
-        asset = get_object_or_404(
-            Asset.objects.select_related("job__template_version__template").prefetch_related(
-                "renditions"
-            ),
-            pk=pk,
-        )
-        try:
-            chooser.require_visible(actor, asset)
-        except NotPermitted:
-            raise Http404 from None
-        context: dict[str, Any] = {
-            "title": _("Use this image"),
-            "asset": asset,
-            "preview": delivery.preview_url(asset, width=960),
-            "alt": asset.alt_text or _suggestion(asset),
-            "alt_source": _alt_source(asset),
-            "waits": bool(review.refusal_reason(actor, asset, ReviewState.APPROVED))
-            and asset.review_state == ReviewState.PENDING,
-        }
-        context["no_reviewer"] = reviewers.no_second_reviewer(actor) if context["waits"] else ""
-        if request.method == "POST":
-            decorative = "decorative" in request.POST
-            alt = str(request.POST.get("alt", "")).strip()
-            if not alt and not decorative:
-                context["problem"] = _("Describe the image, or mark it as decorative.")
-            else:
-                try:
-                    token = chooser.choose(
-                        actor=actor, asset=asset, alt_text=alt, is_decorative=decorative
-                    )
-                except ActionRefused as refusal:
-                    context["refusal"] = refusal
-                else:
-                    context |= {"token": token, "alt": asset.alt_text, "is_taken": True}
-        return self.page(request, "imagegen_app/admin/studio/choose.html", context)
+        return HttpResponseRedirect(f"{address}?{carried_query(request)}")
 
     def _form(self, request: HttpRequest, actor: Person, *, is_kept: bool = False) -> StudioForm:
         source = request.POST if request.method == "POST" else request.GET
@@ -239,29 +216,9 @@ class StudioPages(Pages):
             files=request.FILES if request.method == "POST" else None,
             asset=str(request.GET.get("from", "")),
             recipe=recipe,
+            asked=asked_values(request),
             is_kept=is_kept and request.method == "POST",
         )
-
-    def _offer(self, actor: Person, form: StudioForm) -> dict[str, Any]:
-        """Return the offer for the form's current values, or why there is none yet."""
-        none: dict[str, Any] = {"hindrance": None, "spans": (), "setup_url": ""}
-        try:
-            job_request = form.draft_job_request(actor)
-            offer = creation.offer(actor=actor, job_request=job_request)
-        except ActionRefused as refusal:
-            return {**none, "hindrance": refusal, "setup_url": setup_url(actor, form)}
-        if not offer.is_possible:
-            return {**none, "hindrance": offer.refusal, "job_request": job_request}
-        return {
-            **none,
-            "job_request": job_request,
-            "spans": _spans(job_request),
-            "offer": offer,
-            "free": free_allowances.allowance_sentence(
-                job_request.image_model, images=job_request.provider_request.count
-            ),
-            "seconds": progress.typical_seconds(job_request.image_model.pk),
-        }
 
     def _status(self, request: HttpRequest, actor: Person, job: Job) -> dict[str, Any]:
         job_progress = progress.job_progress(job)
@@ -278,7 +235,7 @@ class StudioPages(Pages):
             "uncertain": uncertain_jobs.describe_uncertain_job(actor, job_progress.current),
             "numbers": range(job.count),
             "preview": _preview_url(job_progress) if job.count == 1 else "",
-            "carried": _carried(request),
+            "carried": carried_query(request),
             "again": _again(request, job),
             "passes": pass_planning.pass_labels(passes),
             "steps": 1 + len(passes),
@@ -292,18 +249,6 @@ class StudioPages(Pages):
             ],
             "missing": _missing_count(job, job_progress, assets),
         }
-
-    def _recent(self, actor: Person) -> list[dict[str, Any]]:
-        assets = (
-            Asset.objects.filter(
-                job__requester=actor.user,
-                is_intermediate=False,
-                review_state__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
-            )
-            .prefetch_related("renditions")
-            .order_by("-created_at")[:RECENT]
-        )
-        return [{"asset": a, "url": delivery.preview_url(a, width=320)} for a in assets]
 
 
 def _missing_count(job: Job, shown: progress.Progress, assets: Sequence[Asset]) -> int:
@@ -352,47 +297,9 @@ def _preview_url(job_progress: progress.Progress) -> str:
     return f"{address}?{urlencode({'n': job_progress.preview_number})}"
 
 
-def _carried(request: HttpRequest) -> str:
-    return urlencode({k: request.GET[k] for k in _CARRIED if request.GET.get(k)})
-
-
 def _again(request: HttpRequest, job: Job) -> str:
     """Return the URL of the studio's form, filled in with this job's recipe.
 
     The job is named and not its values: prompts must not reach the logs of web servers.
     """
-    query = "&".join(
-        part for part in (_carried(request), urlencode({"again": str(job.pk)})) if part
-    )
-    return f"{admin_url('imagegen_studio')}?{query}"
-
-
-def _spans(job_request: JobRequest) -> list[tuple[str, str]]:
-    """Split the rendered prompt into (text, variable name or "") to mark the variables."""
-    if job_request.rendered is None:
-        return [(job_request.provider_request.prompt, "")]
-    parts, at = [], 0
-    for start, end, name in job_request.rendered.spans:
-        parts += [
-            (job_request.rendered.text[at:start], ""),
-            (job_request.rendered.text[start:end], name),
-        ]
-        at = end
-    return [*parts, (job_request.rendered.text[at:], "")]
-
-
-def _suggestion(asset: Asset) -> str:
-    """Suggest an alternative text: the captioner's, or the first values of the variables."""
-    if asset.alt_suggestion:
-        return asset.alt_suggestion
-    values = [str(v) for v in asset.job.variables.values() if v]
-    return ", ".join(values[:3])
-
-
-def _alt_source(asset: Asset) -> str:
-    """Return where the text offered comes from: "captioner", "prompt", or "" for no suggestion."""
-    if asset.alt_text:
-        return ""
-    if asset.alt_suggestion:
-        return "captioner"
-    return "prompt" if _suggestion(asset) else ""
+    return studio_url(request, again=str(job.pk))

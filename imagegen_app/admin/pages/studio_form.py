@@ -11,17 +11,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.pages import (
+    asked_values,
     earlier_values,
     fixed_fields,
+    frame_fields,
     input_fields,
+    mask_fields,
     model_change,
     model_fields,
     pass_fields,
 )
-from imagegen_app.admin.pages.parameter_fields import (
-    given_parameters,
-    parameter_fields,
-)
+from imagegen_app.admin.pages.parameter_fields import given_parameters, parameter_fields
 from imagegen_app.admin.pages.variable_fields import variable_field
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from imagegen_app.services.library.recipes import Recipe
     from imagegen_app.services.policy.access import ActionRefused
 
-_MAX_SEED_DIGITS = 18
 _NOT_KEPT = frozenset({"template", "image_model", "nonce"})
 
 
@@ -62,9 +61,11 @@ class StudioForm(forms.Form):
     nonce = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
     #: An asset to start from.
     asset = forms.ModelChoiceField(
-        queryset=Asset.objects.none(), required=False, widget=forms.HiddenInput
+        queryset=Asset.objects.none(),
+        required=False,
+        widget=forms.HiddenInput,
+        error_messages={"invalid_choice": asked_values.SOURCE_NOT_USABLE},
     )
-
     #: An earlier job whose source images are used again.
     inputs_of = forms.ModelChoiceField(
         queryset=Job.objects.none(), required=False, widget=forms.HiddenInput
@@ -80,6 +81,7 @@ class StudioForm(forms.Form):
         files: Any = None,
         asset: str = "",
         recipe: Recipe | None = None,
+        asked: Mapping[str, str] | None = None,
         is_kept: bool = False,
     ) -> None:
         """Build the form; `is_kept` shows the data again without judging it, for another model."""
@@ -93,37 +95,44 @@ class StudioForm(forms.Form):
             files if is_bound else None,
             initial={"template": slug, "nonce": secrets.token_urlsafe(12), "asset": asset},
         )
-        self.version = version
+        self.version, self._asked = version, asked or {}
         self.fixed_guides = fixed_fields.guides_of(version, actor)
         #: What had to change because another model was chosen, in sentences.
         self.changes: list[str] = []
         self._add_choices(actor)
+        if data is None and asset and self._found("asset", asset) is None:
+            asset = self.initial["asset"] = ""
+            self.changes.append(str(asked_values.SOURCE_NOT_USABLE))
         self.variables: tuple[Variable, ...] = ()
         self._add_texts(values)
         if recipe is not None and recipe.inputs_of is not None and not asset:
             self.fields["inputs_of"].initial = recipe.inputs_of.pk
         self._promised = input_fields.promised_files(data)
-        self._chosen = {*self._promised, *(files or ())}
+        self._chosen = {*self._promised, *(files or ()), *mask_fields.drawn_names(data)}
         self.options = self._options(data, recipe)
         self.fields.update(model_fields.model_fields(self.options, version))
         if self.options is not None:
             self.fields.update(input_fields.input_fields(self.options))
+            picture = self._first("asset", data)
+            self.fields.update(mask_fields.drawing_fields(picture, self.options))
             sent = data if data is not None and is_bound else ()
             self.fields.update(parameter_fields(self._parameters(), sent=sent))
-        self.fields.update(pass_fields.pass_fields(actor, version, granted=self._granted))
+        self.fields.update(pass_fields.pass_fields(actor, version, granted=self.granted))
         if recipe is not None:
             not_kept = self._fill_in(recipe, is_from_image=bool(asset))
             # Whoever sends the form has read this.
             self.changes += not_kept if data is None else []
         if asset:
             self._start_from_picture()
+        if data is None:
+            asked_values.fill_in(self, self._asked)
         if is_kept:
             self._keep(data, files)
         fixed_fields.fix(self, version)
 
     def _options(self, data: Any, recipe: Recipe | None) -> ModelOptions | None:
         """Return what the chosen model offers for what is to be done; None without any model."""
-        wanted = str(data.get("image_model") or "") if data is not None else ""
+        wanted = str((self._asked if data is None else data).get("image_model") or "")
         if not wanted and recipe is not None:
             wanted = str(recipe.image_model_id)
         model = next((m for m in self._usable if str(m.pk) == wanted), None)
@@ -142,11 +151,11 @@ class StudioForm(forms.Form):
         """Return the first model that makes images of words alone, unless there is an image."""
         if any(self._first(name, data) is not None for name in ("asset", "inputs_of")):
             return next(iter(self._usable), None)
-        return next(filter(_generates, self._usable), next(iter(self._usable), None))
+        return next(filter(model_options.generates, self._usable), next(iter(self._usable), None))
 
     def _operation(self, data: Any, offer: Any) -> Operation:
         """Return what the form is for, as far as that is known before it is sent."""
-        wanted = str(data.get("operation") or "") if data is not None else ""
+        wanted = str((self._asked if data is None else data).get("operation") or "")
         if wanted in offer.operations:
             return Operation(wanted)
         job, template = self._first("inputs_of", data), self.version
@@ -187,6 +196,7 @@ class StudioForm(forms.Form):
     def _fill_in(self, recipe: Recipe, *, is_from_image: bool) -> list[str]:
         """Offer the values of an earlier job; return what of them is not kept, in sentences."""
         model = self._choice("image_model")
+        recipe = asked_values.with_asked_model(recipe, self.options, self._asked)
         if any(m.pk == recipe.image_model_id for m in self._usable):
             model.initial = recipe.image_model_id
         values, told = earlier_values.values_of(
@@ -199,7 +209,7 @@ class StudioForm(forms.Form):
         )
         for name, value in values.items():
             if name in {"size", "quality", "count"}:
-                self._offer(name, value, model_fields.label_before(name, value))
+                self.offer(name, value, model_fields.label_before(name, value))
             elif name in self.fields:
                 self.fields[name].initial = value
         return told
@@ -217,7 +227,7 @@ class StudioForm(forms.Form):
                 sent, options, parameters=self._parameters(), promised=self._promised
             )
             self.changes += changes
-        if files:
+        if mask_fields.are_lost(data, files):
             self.changes.append(_("Choose the files again: they are sent with the request only."))
         for name, field in self.fields.items():
             if name in _NOT_KEPT or isinstance(field, forms.FileField):
@@ -228,10 +238,12 @@ class StudioForm(forms.Form):
             elif name in sent:
                 self.initial[name] = sent[name]
                 if name in {"size", "quality", "count"}:
-                    self._offer(name, sent[name], sent[name])
+                    self.offer(name, sent[name], sent[name])
         self.initial.update(pass_fields.kept_values(data, version=self.version))
+        self.initial.update(mask_fields.kept_values(data))
 
-    def _offer(self, name: str, value: str, label: str) -> None:
+    def offer(self, name: str, value: str, label: str) -> None:
+        """Begin a choice with a value that may not be among those on offer."""
         field = self._choice(name)
         if value == model_fields.USUAL_QUALITY:
             label = _("As usual")
@@ -250,8 +262,8 @@ class StudioForm(forms.Form):
             is_archived=False, current__isnull=False
         ).order_by("name")
         fixed = version.image_model_id if version else None
-        self._granted = access.granted_models(actor)
-        self._usable = [m for m in self._granted if fixed in {None, m.pk}]
+        self.granted = access.granted_models(actor)
+        self._usable = [m for m in self.granted if fixed in {None, m.pk}]
         self.fields["image_model"] = forms.ModelChoiceField(
             queryset=ImageModel.objects.filter(pk__in=[m.pk for m in self._usable]).order_by(
                 "name"
@@ -332,7 +344,7 @@ class StudioForm(forms.Form):
                 "image_model": model,
                 "asset": self.source_asset,
                 "inputs_of": self.source_job,
-                "seed": _whole(initial.get("seed")),
+                "seed": model_fields.whole_number(initial.get("seed")),
             },
             is_draft=True,
         )
@@ -346,8 +358,10 @@ class StudioForm(forms.Form):
         )
         starts += [] if asset is None else [InputSource(asset=asset)]
         starts += input_fields.given_inputs(data, promised=self._promised if is_draft else None)
+        starts = mask_fields.with_drawing(starts, data, asset)
         quality = model_fields.given_quality(str(data.get("quality") or ""))
         size = model_fields.size_beside(quality, str(data.get("size") or ""), self.options)
+        size, given = frame_fields.with_frame(data, size, given_parameters(data), self.options)
         if is_draft and size == SIZE_OF_SOURCE and not starts:
             # Uploads are not sent along for a price.
             size = ""
@@ -364,7 +378,7 @@ class StudioForm(forms.Form):
             quality=quality,
             background=str(data.get("background") or ""),
             output_format=str(data.get("output_format") or ""),
-            parameters=given_parameters(data),
+            parameters=given,
             loras=input_fields.given_loras(data),
             operation=self._asked_operation(data, starts),
             inputs=starts,
@@ -380,21 +394,7 @@ class StudioForm(forms.Form):
         earlier: Job | None = data.get("inputs_of")
         if earlier is not None:
             return str(earlier.operation)
-        is_for_more = self.version is not None and self.version.operation != Operation.GENERATE
-        if is_for_more or self.options is None:
+        if self.options is None or (self.version and self.version.operation != Operation.GENERATE):
             return ""
         roles = frozenset(source.role for source in starts)
         return model_options.operation_for(self.options.capabilities, roles)
-
-
-def _whole(value: Any) -> int | None:
-    text = str(value if value is not None else "")
-    return int(text) if text.isdecimal() and len(text) <= _MAX_SEED_DIGITS else None
-
-
-def _generates(image_model: ImageModel) -> bool:
-    """Return whether a model makes images of words alone."""
-    try:
-        return Operation.GENERATE in adapters.capabilities(image_model).operations
-    except adapters.ProviderNotConfigured:
-        return False

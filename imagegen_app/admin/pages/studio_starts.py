@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from imagegen_app.admin.pages import model_fields
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.gateways import content_fields
@@ -30,11 +31,14 @@ def shown_start(form: StudioForm) -> dict[str, Any] | None:
         "number": len(entries),
         "asset": asset,
         "url": delivery.preview_url(asset, width=320) if asset else "",
+        "large": delivery.preview_url(asset, width=2048) if asset else "",
     }
 
 
 def earlier_recipe(request: HttpRequest, actor: Person) -> recipes.Recipe | None:
     """Return the recipe of the job, or of the image, that is changed; None for a new one."""
+    if request.GET.get("recall"):
+        return _recalled(request, actor)
     job: Job | None = None
     if request.GET.get("again"):
         visible = Job.objects.select_related(
@@ -51,11 +55,51 @@ def earlier_recipe(request: HttpRequest, actor: Person) -> recipes.Recipe | None
     if job is None:
         return None
     recipe = recipes.recipe_of(actor, job, as_free_prompt=not request.GET.get("again"))
-    return (
-        replace(recipe, inputs_of=None, lacks_inputs=False)
-        if request.GET.get("without")
-        else recipe
+    if request.GET.get("without"):
+        recipe = replace(recipe, inputs_of=None, lacks_inputs=False)
+    return _part_of(recipe, str(request.GET.get("only", "")))
+
+
+def _part_of(recipe: recipes.Recipe, part: str) -> recipes.Recipe:
+    """Return a recipe with its words or its seed alone, as asked for; all of it otherwise."""
+    bare = replace(
+        recipe,
+        size="",
+        count=model_fields.DEFAULT_COUNT,
+        quality="",
+        background="",
+        output_format="",
+        passes=(),
+        loras=(),
+        parameters={},
+        inputs_of=None,
+        lacks_inputs=False,
     )
+    if part == "prompt":
+        return replace(bare, seed=None)
+    if part == "seed":
+        return replace(bare, version=None, variables={}, prompt="", negative_prompt="")
+    return recipe
+
+
+def _recalled(request: HttpRequest, actor: Person) -> recipes.Recipe | None:
+    """Return the recipe of an image that the person may see, or the part of it that is asked for."""
+    key = content_fields.parse_key(Asset, request.GET["recall"])
+    asset = Asset.objects.select_related("job__root").filter(pk=key).first() if key else None
+    if asset is None or asset.hard_category:
+        return None
+    try:
+        chooser.require_visible(actor, asset)
+    except access.NotPermitted:
+        return None
+    recipe = recipes.recipe_of(actor, asset.job)
+    if asset.seed is not None:
+        # That of the image, which the job need not have asked for.
+        recipe = replace(recipe, seed=asset.seed)
+    only = request.GET.get("only", "")
+    if only == "seed":
+        return recipes.only_seed(recipe)
+    return recipes.only_prompt(recipe) if only == "prompt" else recipe
 
 
 def object_values(request: HttpRequest, target: content_fields.Target) -> dict[str, str]:

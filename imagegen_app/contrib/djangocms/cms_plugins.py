@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cms.plugin_base import CMSPluginBase
@@ -12,6 +13,7 @@ from imagegen_app.contrib.djangocms.models import GeneratedImage
 from imagegen_app.core.states import ReviewState
 from imagegen_app.forms.fields import AssetChoiceField
 from imagegen_app.models import Asset
+from imagegen_app.services.library import review_requests
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
@@ -62,6 +64,18 @@ class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has 
                 "contact": access.contact_sentence()
             }
         return form
+
+    def save_model(
+        self, request: HttpRequest, obj: GeneratedImage, form: Any, change: bool
+    ) -> None:
+        """Save the plugin; an image that visitors may not see yet asks for its review."""
+        super().save_model(request, obj, form, change)
+        if obj.asset is not None and obj.asset.review_state == ReviewState.PENDING.value:
+            # It may wait already, and who may place no images has not chosen it.
+            with suppress(access.ActionRefused):
+                review_requests.request_review(
+                    actor=access.actor_for(request.user), asset=obj.asset
+                )
 
     def render(self, context: Any, instance: GeneratedImage, placeholder: Any) -> Any:
         """Show an approved image to everybody, and any other image to editors alone."""

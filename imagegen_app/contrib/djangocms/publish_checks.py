@@ -16,7 +16,7 @@ from djangocms_versioning.signals import post_version_operation, pre_version_ope
 from imagegen_app.contrib.djangocms.models import GeneratedImage
 from imagegen_app.core.actors import Actor, System
 from imagegen_app.core.states import ReviewState
-from imagegen_app.services.library import placement
+from imagegen_app.services.library import alt_texts, placement
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
@@ -56,6 +56,21 @@ def _require_approved(version: Any, _user: Any) -> None:
             _("The page cannot be published: %(number)s of its generated images are not approved.")
             % {"number": len(unapproved)}
         )
+    wordless = [image for image in images_on(version.content) if _lacks_words(image)]
+    if wordless:
+        raise ConditionFailed(
+            _(
+                "The page cannot be published: %(number)s of its generated images have no "
+                "alternative text."
+            )
+            % {"number": len(wordless)}
+        )
+
+
+def _lacks_words(image: GeneratedImage) -> bool:
+    if image.alt is not None or image.asset is None:
+        return False  # The page's own words, or its own mark that the image is decorative.
+    return bool(alt_texts.missing_reason(image.asset))
 
 
 def _before(*, operation: str, obj: Any, **_kwargs: Any) -> None:

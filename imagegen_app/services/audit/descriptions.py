@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext
@@ -16,11 +18,11 @@ from imagegen_app.models import AuditEvent, AuditLeaf, AuditPersonalText
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.models.labels import choices
 from imagegen_app.services.audit import event_labels
-from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.foundation import object_names, stored_messages
 from imagegen_app.services.jobs import pass_chain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from imagegen_app.models import Attempt, Job
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 #: Events of one job that are looked through for one of its calls.
 _MAX_CALLS = 50
 #: Facts whose values are amounts of money, stored as decimal text.
+_GROUP: Final = re.compile(r'"group":"?(\d+)')
 _AMOUNT_FACTS = frozenset({"amount", "cost", "estimated_cost", "limit", "spending_limit"})
 
 
@@ -39,6 +42,10 @@ class EventDescription:
     at: datetime
     sentence: str
     severity: str
+    #: Who acted, by name where that was not erased.
+    actor: str
+    #: What it is about, by name where the row is still there.
+    object: str
     #: Its position in the sealed log; None while it is not sealed.
     seq: int | None
     #: The event's data as pairs of label and text.
@@ -48,8 +55,32 @@ class EventDescription:
 
 
 def describe_events(rows: Iterable[AuditEvent]) -> list[EventDescription]:
-    """Describe several events, with three queries in all."""
+    """Describe several events, with three queries in all and one for each kind of object."""
     found = list(rows)
+    names = object_names.names_of(
+        [*((e.object_type, e.object_id) for e in found if e.object_id), *_groups_of(found)]
+    )
+    return _describe_all(
+        found,
+        lambda e: event_labels.object_label(
+            e.object_type, e.object_id, name=names.get((e.object_type, e.object_id), "")
+        ),
+        groups={key: name for (kind, key), name in names.items() if kind == "group"},
+    )
+
+
+def _groups_of(found: Iterable[AuditEvent]) -> set[tuple[str, str]]:
+    """Return references to the groups that events of grants name."""
+    bodies = (e.body for e in found if e.type.startswith("grant."))
+    return {("group", match[1]) for body in bodies if (match := _GROUP.search(body))}
+
+
+def _describe_all(
+    found: list[AuditEvent],
+    label: Callable[[AuditEvent], str],
+    *,
+    groups: Mapping[str, str] = MappingProxyType({}),
+) -> list[EventDescription]:
     keys = [e.pk for e in found]
     positions = dict(AuditLeaf.objects.filter(event__in=keys).values_list("event_id", "seq"))
     texts: dict[int, dict[str, str]] = {}
@@ -57,13 +88,20 @@ def describe_events(rows: Iterable[AuditEvent]) -> list[EventDescription]:
         event__in=keys, erased_by__isnull=True
     ).values_list("event_id", "field", "value"):
         texts.setdefault(event_id, {})[field] = value
-    return [_describe(e, positions.get(e.pk), texts.get(e.pk, {})) for e in found]
+    return [
+        _describe(e, positions.get(e.pk), texts.get(e.pk, {}), about=label(e), groups=groups)
+        for e in found
+    ]
 
 
 def describe_job_history(job: Job, *, most: int = 200) -> list[EventDescription]:
     """Describe the events of a job and its whole chain of passes, oldest first, at most `most`."""
     rows = AuditEvent.objects.filter(job_id__in=pass_chain.job_ids_of_image(job))
-    return describe_events(rows.order_by("at", "pk")[:most])
+    return _describe_all(
+        list(rows.order_by("at", "pk")[:most]),
+        # Whose job and images it is about is clear where its history stands.
+        lambda e: event_labels.known_object_label(e.object_type, e.object_id),
+    )
 
 
 def recorded_data_handling(attempt: Attempt) -> dict[str, Any]:
@@ -86,9 +124,17 @@ def recorded_data_handling(attempt: Attempt) -> dict[str, Any]:
     return {}
 
 
-def _describe(event: AuditEvent, seq: int | None, texts: dict[str, str]) -> EventDescription:
+def _describe(
+    event: AuditEvent,
+    seq: int | None,
+    texts: dict[str, str],
+    *,
+    about: str,
+    groups: Mapping[str, str],
+) -> EventDescription:
+    actor = texts.get("actor_label") or event_labels.actor_label(event.actor_kind, event.actor_id)
     try:
-        return _describe_body(event, seq, texts)
+        return _describe_body(event, seq, texts, actor=actor, about=about, groups=groups)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         # Somebody changed it in the database: the page that shows the log must say so.
         return EventDescription(
@@ -96,13 +142,23 @@ def _describe(event: AuditEvent, seq: int | None, texts: dict[str, str]) -> Even
             at=event.at,
             sentence=gettext("The content of this event was changed. Verify the log."),
             severity="alarm",
+            actor=actor,
+            object=about,
             seq=seq,
             facts=(),
             erased=(),
         )
 
 
-def _describe_body(event: AuditEvent, seq: int | None, texts: dict[str, str]) -> EventDescription:
+def _describe_body(
+    event: AuditEvent,
+    seq: int | None,
+    texts: dict[str, str],
+    *,
+    actor: str,
+    about: str,
+    groups: Mapping[str, str],
+) -> EventDescription:
     body: dict[str, Any] = json.loads(event.body)
     labelled = _with_part_labels(event.type, body.get("data", {}))
     if event.type == "budget.changed":
@@ -118,13 +174,18 @@ def _describe_body(event: AuditEvent, seq: int | None, texts: dict[str, str]) ->
     kind = events.EVENTS.get(event.type)
     values = {
         **data,
-        "actor": texts.get("actor_label")
-        or event_labels.actor_label(event.actor_kind, event.actor_id),
-        "object": event_labels.object_label(event.object_type, event.object_id),
+        "actor": actor,
+        "object": about,
     }
     if values.get("group"):
         # The log holds a group's primary key, since its name may change.
-        values["group"] = f"{gettext('group')} {values['group']}"
+        key = values["group"]
+        values["group"] = (
+            gettext("%(kind)s “%(name)s”") % {"kind": gettext("group"), "name": groups[key]}
+            if key in groups
+            else f"{gettext('group')} {key}"
+        )
+        data["group"] = groups.get(key, key)
     sentence = event.type
     if kind is not None:
         translated = gettext(kind.sentence)
@@ -141,6 +202,8 @@ def _describe_body(event: AuditEvent, seq: int | None, texts: dict[str, str]) ->
         at=event.at,
         sentence=sentence,
         severity=event.severity,
+        actor=actor,
+        object=about,
         seq=seq,
         facts=tuple((stored_messages.fact_label(k), v) for k, v in shown if v),
         erased=tuple(sorted(committed - set(texts))),

@@ -6,22 +6,31 @@ from typing import TYPE_CHECKING
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from imagegen_app.core.errors import all_errors
 from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.states import Lifecycle, VerdictOutcome, WaitingReason
 from imagegen_app.core.types import Operation
 from imagegen_app.models.audit import ACTOR_KINDS
 from imagegen_app.models.labels import choices
 from imagegen_app.models.money import PURPOSES, SCOPES
+from imagegen_app.services.foundation import error_help
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.utils.functional import _StrPromise
 
+#: What people call some kinds of rows, where the tables have a word of their own.
+_WORDS = {"asset": gettext_lazy("image"), "attempt": gettext_lazy("call")}
+#: The same in the middle of a sentence, where it is clear which one is meant.
+_KNOWN = {
+    "asset": gettext_lazy("the image"),
+    "attempt": gettext_lazy("the call"),
+    "batch": gettext_lazy("the batch"),
+    "job": gettext_lazy("the job"),
+}
 _ACTOR_KINDS = dict(ACTOR_KINDS)
 _LIFECYCLES = dict(choices(Lifecycle))
 _OPERATIONS = dict(choices(Operation))
@@ -81,6 +90,7 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
         "evidence pack": _("evidence pack"),
         "images": _("images"),
         "original": _("original"),
+        "published": _("published file"),
     },
     "outcome": {
         "applied": _("applied"),
@@ -123,25 +133,30 @@ def value_label(fact: str, value: str) -> str:
     labels = VALUES.get(fact, {})
     if value in labels:
         return str(labels[value]).rstrip(".")
-    error = all_errors().get(value) if fact == "error" else None
-    if error is None:
-        return value
-    return gettext((error.__doc__ or "").split("\n", maxsplit=1)[0]).rstrip(".")
+    return (error_help.error_title(value) if fact == "error" else "") or value
 
 
-def object_label(kind: str, key: str) -> str:
-    """Return the label of an event's object: its model's name and the end of its key."""
+def object_label(kind: str, key: str, *, name: str = "") -> str:
+    """Return the label of an event's object: what it is, and its name or the end of its key."""
     if not key:
         return ""
     if kind == get_user_model()._meta.model_name:  # noqa: SLF001 - Django's documented API
         # As actors are named: an account is a person, whatever the site calls its model.
-        return actor_label("person", key)
+        return name or actor_label("person", key)
     try:
         model = apps.get_app_config("imagegen").get_model(kind)
-        name = str(model._meta.verbose_name)  # noqa: SLF001 - Django's documented API
+        called = str(_WORDS.get(kind) or model._meta.verbose_name)  # noqa: SLF001 - Django's documented API
     except LookupError:
-        name = kind
-    return f"{name} {key[-8:]}"
+        called = kind
+    if name:
+        return gettext("%(kind)s “%(name)s”") % {"kind": called, "name": name}
+    return f"{called} {key[-8:]}"
+
+
+def known_object_label(kind: str, key: str) -> str:
+    """Return the label of an object where the reader knows which one is meant."""
+    known = _KNOWN.get(kind)
+    return object_label(kind, key) if known is None else str(known)
 
 
 def actor_label(kind: str, key: str) -> str:

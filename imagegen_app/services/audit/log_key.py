@@ -1,4 +1,4 @@
-"""The Ed25519 key that signs checkpoints; created on first use if the site configures none."""
+"""The Ed25519 key that signs checkpoints; created before the first one if the site configures none."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ from cryptography.hazmat.primitives.serialization import (
 
 from imagegen_app import conf
 from imagegen_app.core import log_keys, notes
-from imagegen_app.models import LogKeyHandover
+from imagegen_app.models import Checkpoint, LogKeyHandover
 from imagegen_app.services.gateways import whole_files
 
 FILE_NAME = "audit-signing-key.pem"
 #: The new key while it replaces the other one.
 NEXT_FILE_NAME = "audit-signing-key.next.pem"
+_CHECKPOINTS_LOOKED_AT = 10
 
 
 class KeyUnreadable(Exception):
     """The log's key file is missing, not readable, or not an Ed25519 private key."""
+
+
+class KeyOnOtherHost(KeyUnreadable):
+    """The log was signed before, by a key that this host's state folder does not hold."""
 
 
 class KeyRetired(KeyUnreadable):
@@ -38,7 +43,17 @@ def private_key() -> Ed25519PrivateKey:
     :raises KeyUnreadable: if the file does not hold an Ed25519 key, or cannot be read.
     """
     configured = conf.get().audit.signing_key
-    return read_key(Path(configured) if configured else _created(FILE_NAME))
+    if configured:
+        return read_key(Path(configured))
+    # A second key would make a log that is whole look altered.
+    if not (conf.state_dir() / FILE_NAME).exists() and _is_signed_already():
+        raise KeyOnOtherHost(
+            f"The log is signed already, by a key that is not in {conf.state_dir()}. Copy "
+            f"{FILE_NAME} from the host that has it, and name it in "
+            "IMAGEGEN['AUDIT']['SIGNING_KEY']. Only if it is lost for good, name a new one there: what "
+            "the old one signed is then reported."
+        )
+    return read_key(_created(FILE_NAME))
 
 
 def read_key(path: Path) -> Ed25519PrivateKey:
@@ -120,6 +135,16 @@ def use_next_key() -> None:
     except OSError as error:
         reason = error.strerror
         raise KeyUnreadable(f"The log's key cannot be replaced in {folder}: {reason}.") from None
+
+
+def _is_signed_already() -> bool:
+    """Return whether the log has a checkpoint with a signature; whoever writes rows can make none."""
+    newest = Checkpoint.objects.order_by("-size", "-pk").values_list("note", flat=True)
+    for note in newest[:_CHECKPOINTS_LOOKED_AT]:
+        with suppress(notes.NoteError):
+            if notes.parse_note(note).signatures:
+                return True
+    return False
 
 
 def _is_next(line: str) -> bool:

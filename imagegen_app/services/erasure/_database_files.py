@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import OperationalError
 
@@ -36,6 +36,7 @@ def clean() -> str:
         return "a transaction is open"
     try:
         with connection.cursor() as cursor:
+            _forget_searched(cursor)
             cursor.execute("VACUUM")
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             busy = cursor.fetchone()
@@ -43,6 +44,13 @@ def clean() -> str:
         logger.warning("The database's file could not be written anew: %s", error)
         return str(error)
     return "another process reads the database" if busy and busy[0] else ""
+
+
+def _forget_searched(cursor: Any) -> None:
+    """Have the index of words forget what is deleted from it: until then it keeps its parts."""
+    cursor.execute("SELECT 1 FROM sqlite_master WHERE name = 'imagegen_search'")
+    if cursor.fetchone():
+        cursor.execute("INSERT INTO imagegen_search(imagegen_search) VALUES ('optimize')")
 
 
 def files() -> list[Path]:

@@ -20,7 +20,7 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import cache_purge, file_signing, manifests, resigning, storage
 from imagegen_app.services.gateways.file_signing import ImageOrigin, ParentFile
 from imagegen_app.services.jobs.rebuilding import operation_of, ordered_inputs
-from imagegen_app.services.library import delivery, placed_copies
+from imagegen_app.services.library import delivery, placed_copies, provider_marks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -133,6 +133,8 @@ def _collect(
     answer = signed.master.answer
     found.changes |= {
         "c2pa_state": credentials.state,
+        "has_mark_problem": asset.has_mark_problem
+        or not provider_marks.is_intact(credentials.state),
         "c2pa_signer": credentials.signer[:160],
         "stamped_at": credentials.stamped_at,
         "marked_at": clock.now(),

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 
 from imagegen_app.core.types import texts_in
 from imagegen_app.models import (
+    AltText,
     Asset,
     Attempt,
     AuditPersonalText,
@@ -34,7 +35,8 @@ _QUOTING: Final[tuple[tuple[type[Model], str, tuple[str, ...]], ...]] = (
     (Job, "pk", ("error_message", "error_remedy")),
     (Attempt, "job_id", ("error_detail",)),
     (KeptAnswer, "attempt__job_id", ("detail",)),
-    (Asset, "job_id", ("title", "alt_text", "review_note")),
+    (Asset, "job_id", ("title", "alt_text", "review_note", "review_request_note")),
+    (AltText, "asset__job_id", ("text",)),
     # What described the field before, where a person had typed it.
     (Placement, "asset__job_id", ("previous_alt_text",)),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from imagegen_app import database
-from imagegen_app.models import Job
+from imagegen_app.models import Asset, Job
 from imagegen_app.services.audit import erased_texts
 from imagegen_app.services.erasure import _answer_files, _database_files, _files, _rows, proof
 from imagegen_app.services.erasure._uploads import erase_uploads
@@ -25,6 +25,7 @@ from imagegen_app.services.erasure.scopes import (
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import job_previews, kept_answers
+from imagegen_app.services.library import search_text
 from imagegen_app.services.policy.access import require_permission
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
 
@@ -200,6 +201,7 @@ def _blank(keys: Sequence[UUID], texts: ErasedTexts, *, actor: Actor) -> int:
                 jobs += changed
             else:
                 others += changed
+        search_text.renew(Asset.objects.filter(job__in=chunk).values_list("pk", flat=True))
         Job.objects.filter(pk__in=chunk, prompt_erased_at__isnull=True).update(
             prompt_erased_at=clock.now()
         )

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from imagegen_app import conf
 from imagegen_app.models import (
     Asset,
+    AssetSearchText,
     Attempt,
     AuditEvent,
     AuditPersonalText,
@@ -43,6 +44,7 @@ _PATHS: Final[dict[type[models.Model], str]] = {
     Job: "pk",
     Attempt: "job_id",
     Asset: "job_id",
+    AssetSearchText: "asset__job_id",
     JobInput: "job_id",
     Verdict: "job_id",
     Rendition: "asset__job_id",

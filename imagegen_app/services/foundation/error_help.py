@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from imagegen_app import conf
 from imagegen_app.core.error_guide import guide_to
+from imagegen_app.core.errors import all_errors
 from imagegen_app.services.foundation.stored_messages import translate_stored
 
 #: The page of the documentation with a section for every error.
@@ -32,6 +35,14 @@ def error_help(code: str) -> ErrorHelp:
     return ErrorHelp(
         translate_stored(guide.remedy), translate_stored(guide.administrator), docs_url(code)
     )
+
+
+def error_title(code: str) -> str:
+    """Return what an error means, in a few words of the reader's language; empty for an unknown code."""
+    error = all_errors().get(code)
+    if error is None:
+        return ""
+    return gettext((error.__doc__ or "").split("\n", maxsplit=1)[0]).rstrip(".")
 
 
 def docs_url(code: str) -> str:

@@ -28,6 +28,14 @@ def format_in_text(moment: datetime) -> str:
     return f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M}"
 
 
+def format_in_name(moment: datetime) -> str:
+    """Return day and time for the name of something: "November 27, 14:05", with the year of other years."""
+    local = timezone.localtime(moment)
+    is_this_year = local.year == timezone.localtime().year
+    day = date_format(local, "MONTH_DAY_FORMAT" if is_this_year else "DATE_FORMAT")
+    return f"{day}, {local:%H:%M}"
+
+
 def format_minute(moment: datetime) -> str:
     """Return day and time to the minute, such as "2026-11-27 14:05"."""
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"

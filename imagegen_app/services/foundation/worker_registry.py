@@ -38,17 +38,18 @@ def record_heartbeat(*, name: str, stopped: bool = False) -> None:
 
 def count_live_workers(*, within: int = WORKER_GONE_SECONDS) -> int:
     """Count the workers with a heartbeat in the last `within` seconds that have not stopped."""
-    return _live(within).count()
+    return live_rows(within=within).count()
 
 
 def live_workers(*, within: int) -> tuple[int, int]:
     """Count the live workers, and those with a heartbeat in the last `within` seconds, at once."""
     live = Q(last_seen_at__gte=clock.ago(WORKER_GONE_SECONDS))
-    found = _live(within).aggregate(live=Count("pk", filter=live), lately=Count("pk"))
+    found = live_rows(within=within).aggregate(live=Count("pk", filter=live), lately=Count("pk"))
     return found["live"], found["lately"]
 
 
-def _live(within: int) -> QuerySet[Worker]:
+def live_rows(*, within: int = WORKER_GONE_SECONDS) -> QuerySet[Worker]:
+    """Return the workers with a heartbeat in the last `within` seconds that have not stopped."""
     rows: QuerySet[Worker] = Worker.objects.filter(
         last_seen_at__gte=clock.ago(within), stopped_at__isnull=True
     )

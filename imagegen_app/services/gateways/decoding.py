@@ -23,6 +23,7 @@ from imagegen_app.imaging.metadata import ReadXmpFields
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imagegen_app.core.mask_drawings import MaskDrawing
     from imagegen_app.imaging.input_images import NormalisedImage
 
 P = ParamSpec("P")
@@ -93,16 +94,26 @@ def normalise_picture(
 
 
 def normalise_mask(
-    data: bytes, *, rule: InputRule, picture: NormalisedImage | None, patience: Patience
+    data: bytes,
+    *,
+    rule: InputRule,
+    picture: NormalisedImage | None,
+    patience: Patience,
+    drawing: MaskDrawing | None = None,
 ) -> NormalisedImage:
-    """Return what is sent of an uploaded mask, as large as the picture that it belongs to.
+    """Return what is sent of a mask, uploaded or drawn, as large as the picture that it belongs to.
 
     :raises InvalidImage: if it is not an image that we accept, or has another shape.
     """
     # Only the picture's size and orientation count: its bytes need not travel.
     shape = None if picture is None else replace(picture, data=b"")
     return patience.run(
-        input_images.normalise_mask, data, limits=image_limits(), rule=rule, picture=shape
+        input_images.normalise_mask,
+        data,
+        limits=image_limits(),
+        rule=rule,
+        picture=shape,
+        drawing=drawing,
     )
 
 

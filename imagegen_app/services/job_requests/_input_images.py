@@ -77,7 +77,9 @@ def read_input_images(
         rule = capabilities.input_rule(source.role)
         try:
             if is_mask:
-                image = decoding.normalise_mask(data, rule=rule, picture=picture, patience=patience)
+                image = decoding.normalise_mask(
+                    data, rule=rule, picture=picture, patience=patience, drawing=source.drawing
+                )
             else:
                 image = decoding.normalise_picture(data, rule=rule, patience=patience)
                 picture = picture or image
@@ -120,6 +122,9 @@ def _origin(
 ) -> InputOrigin:
     if source.asset is not None:
         return InputOrigin(asset=source.asset)
+    if not data:
+        # Drawn here, as the words of a form say.
+        return InputOrigin()
     # They hold for the bytes as they were received, which may not be kept.
     manifest = manifests.read_manifest(data, patience=patience)
     return InputOrigin(

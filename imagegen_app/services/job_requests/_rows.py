@@ -14,7 +14,7 @@ from imagegen_app.core.states import JobState
 from imagegen_app.models import Job, JobInput
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.gateways import manifests, screening, storage
-from imagegen_app.services.job_requests import cache_hits, fair_share
+from imagegen_app.services.job_requests import cache_hits, fair_share, sessions
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.closed_content import CLOSED_MESSAGE
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
@@ -65,6 +65,9 @@ def build_jobs(actor: Actor, checked: Sequence[CheckedRequest]) -> list[Job]:
     :raises ActionRefused: if a job that one of them replaces was requested again meanwhile.
     """
     _require_unreplaced(checked)
+    keys = {one.job_request.session for one in checked if one.job_request.session}
+    if keys and isinstance(actor, Person):
+        sessions.ensure_sessions(actor, keys)
     now = clock.now()
     cached_jobs = cache_hits.find_cached_jobs(
         [one.job_request for one in checked if not one.is_blocked]
@@ -251,6 +254,7 @@ def _row(
         batch=job_request.batch,
         row_key=job_request.row_key,
         replaces=job_request.replaces,
+        session_id=job_request.session if isinstance(actor, Person) else None,
         requester=actor.user if isinstance(actor, Person) else None,
         actor_kind=actor.kind,
         actor_id=actor.id,
@@ -273,6 +277,7 @@ def _row(
         idempotency_key=job_request.idempotency_key or None,
         cached_from=cached,
         chain_length=1 if cached is None else cached.chain_length,
+        asks_for_review=job_request.asks_for_review or job_request.batch is not None,
         unknown_outcome_policy=job_request.unknown_outcome_policy,
         due_at=None if ended else now,
         deadline_at=now + timedelta(seconds=conf.get().job_deadline_seconds),

@@ -11,7 +11,9 @@ from django.utils.translation import gettext as _
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_KEY_CHARS, MAX_PROMPT_CHARS
 from imagegen_app.core.types import (
+    MASK_OPERATIONS,
     GenerationRequest,
+    InputRole,
     Lora,
     Operation,
     Size,
@@ -316,6 +318,13 @@ def _require_supported(
             _("The prompt is empty."),
             field="prompt",
             remedy=_("Describe what the image should show."),
+        )
+    has_mask = any(one.role is InputRole.MASK for one in request.inputs)
+    if request.operation in MASK_OPERATIONS and offer.supports_mask and not has_mask:
+        raise InvalidJobRequest(
+            _("No area is marked yet."),
+            field="mask",
+            remedy=_("Mark what is to be changed, or hand in a mask."),
         )
     complaint = next(validation_errors(request, capabilities=offer), None)
     if complaint is not None:

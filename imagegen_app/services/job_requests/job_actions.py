@@ -11,7 +11,7 @@ from imagegen_app.core.states import JobState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Job
 from imagegen_app.services.foundation import clock, event_log, past_events
-from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.foundation.unit import skip_audit_event, use_case
 from imagegen_app.services.foundation.worker_registry import worker_name
 from imagegen_app.services.job_requests import creation, from_job
 from imagegen_app.services.jobs import leases, pass_chain, transitions, unknown_outcomes
@@ -188,3 +188,32 @@ def _refresh_locked(job: Job) -> None:
 
 def _is_own(actor: Actor, job: Job) -> bool:
     return isinstance(actor, Person) and job.requester_id == actor.user.pk
+
+
+@use_case()
+def move_to_front(*, actor: Actor, job: Job) -> None:
+    """Let one's own queued job go before one's other queued jobs; those of others keep their turn.
+
+    :raises JobActionRefused: if it is not the person's own, or does not wait in the queue.
+    """
+    requester = actor.user if isinstance(actor, Person) else None
+    queued = Job.objects.select_for_update().filter(
+        requester=requester, state=JobState.QUEUED.value, priority=job.priority
+    )
+    own = list(queued.order_by("queue_order", "pk"))
+    if job.pk not in {one.pk for one in own}:
+        raise JobActionRefused(
+            _("The job was not moved."),
+            reason=_("It does not wait in your queue."),
+            remedy=_("Only a job that has not begun can be moved."),
+        )
+    if own[0].pk == job.pk:
+        skip_audit_event()
+        return
+    # The places stay, and with them everybody else's turn: one's own jobs change theirs.
+    places = [one.queue_order for one in own]
+    moved = [job.pk, *(one.pk for one in own if one.pk != job.pk)]
+    for key, place in zip(moved, places, strict=True):
+        Job.objects.filter(pk=key).exclude(queue_order=place).update(queue_order=place)
+    event_log.record(actor, "job.moved_to_front", subject=job, job=job)
+    wake("drive")

@@ -112,6 +112,14 @@ def needs_image(operation: Operation) -> bool:
     return operation in IMAGE_INPUT_OPERATIONS
 
 
+def generates(image_model: ImageModel) -> bool:
+    """Return whether a model makes images of words alone."""
+    try:
+        return Operation.GENERATE in adapters.capabilities(image_model).operations
+    except adapters.ProviderNotConfigured:
+        return False
+
+
 def require_capabilities(image_model: ImageModel) -> Capabilities:
     """Return what a model can do.
 

@@ -151,6 +151,7 @@ def _begin(actor: Actor, kept: KeptAnswer, *, answer: SpooledAnswer, images: Seq
         provider_ref=kept.attempt.provider_ref,
         provider_request_id=kept.attempt.provider_request_id,
         answered_at=kept.attempt.answered_at,
+        **spool.place_of_answer(),
     )
     try:
         # Before the commit: no worker may find the job without its answer.

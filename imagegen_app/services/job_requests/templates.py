@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from imagegen_app import database
 from imagegen_app.core import canonical, passes, prompts
 from imagegen_app.core.actors import Person
-from imagegen_app.core.limits import MAX_FIXED_GUIDES
+from imagegen_app.core.limits import MAX_ALT_CHARS, MAX_FIXED_GUIDES
 from imagegen_app.core.types import GenerationRequest, Lora, Operation, Size, texts_in
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.providers.parameters import (
@@ -82,6 +82,8 @@ class Draft:
     loras: Sequence[Lora] = ()
     #: The control images that each job has.
     guides: Sequence[FixedGuide] = ()
+    #: Describes the images to people who cannot see them, with the template's variables.
+    alt_pattern: str = ""
     note: str = ""
 
 
@@ -146,6 +148,7 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
         parameters=dict(draft.parameters),
         loras=[asdict(one) for one in draft.loras],
         guides=[one.as_dict() for one in draft.guides],
+        alt_pattern=draft.alt_pattern.strip(),
         note=draft.note[:200],
         created_by=actor.user if isinstance(actor, Person) else None,
     )
@@ -240,6 +243,13 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
         raise InvalidRecord(
             _(error.message) % error.values, field="variables" if error.variable else "body"
         ) from None
+    try:
+        prompts.check_template(draft.alt_pattern, variables)
+    except prompts.PromptTemplateError as error:
+        raise InvalidRecord(_(error.message) % error.values, field="alt_pattern") from None
+    if len(draft.alt_pattern) > MAX_ALT_CHARS:
+        reason = _("At most %(most)s characters.") % {"most": MAX_ALT_CHARS}
+        raise InvalidRecord(reason, field="alt_pattern")
     if not draft.body.strip():
         raise InvalidRecord(_("The prompt is empty."), field="body")
     if draft.seed_strategy == "fixed" and draft.seed is None:
@@ -344,6 +354,7 @@ def draft_of(version: TemplateVersion) -> Draft:
         parameters=dict(version.parameters),
         loras=fixed_loras(version),
         guides=fixed_guides(version),
+        alt_pattern=version.alt_pattern,
         note=version.note,
     )
 
@@ -353,7 +364,11 @@ def _worded(draft: Draft) -> dict[str, Any]:
     instructions = [one.instruction for one in draft.passes if one.instruction]
     texts = {"body": draft.body, "negative": draft.negative}
     worded = list(texts_in(dict(draft.parameters)))
-    further = {"instructions": instructions, "parameters": worded}
+    further = {
+        "instructions": instructions,
+        "parameters": worded,
+        "alt_pattern": draft.alt_pattern.strip(),
+    }
     return texts | {name: found for name, found in further.items() if found}
 
 
@@ -367,6 +382,9 @@ def _content(draft: Draft) -> tuple[Any, ...]:
     model = None if draft.image_model is None else draft.image_model.pk
     rest = (draft.operation, model, draft.size, draft.count, draft.quality)
     # Browsers send form text with CRLF line ends.
-    texts = [text.replace("\r\n", "\n").strip() for text in (draft.body, draft.negative)]
+    texts = [
+        text.replace("\r\n", "\n").strip()
+        for text in (draft.body, draft.negative, draft.alt_pattern)
+    ]
     fixed = (dict(draft.parameters), list(draft.loras), list(draft.guides))
     return (texts, variables, rest, draft.seed_strategy, draft.seed, tuple(draft.passes), fixed)

@@ -18,7 +18,9 @@ from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
+    from imagegen_app.core.mask_drawings import MaskDrawing
     from imagegen_app.core.prompts import RenderedPrompt
     from imagegen_app.core.types import Complaint, ControlGuide, GenerationRequest, Size
     from imagegen_app.models import Asset, Batch, ImageModel, Job, TemplateVersion
@@ -72,6 +74,8 @@ class InputSource:
     digital_source_type: str = ""
     #: For a control image: how it guides the result.
     guide: ControlGuide | None = None
+    #: For a mask: how it was drawn; without data, that is all there is of it.
+    drawing: MaskDrawing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,10 @@ class JobRequest:
     passes: tuple[PlannedPass, ...] = ()
     #: What somebody chose of the size, quality, format and background; see `Job.chosen`.
     chosen: Mapping[str, str] = field(default_factory=dict)
+    #: Whether its images ask for a review by themselves, as those of code and of batches do.
+    asks_for_review: bool = False
+    #: The studio's session that it is made in; it begins with its first request.
+    session: UUID | None = None
     #: After an unknown outcome, `at_least_once` resends by itself, `at_most_once` never does.
     unknown_outcome_policy: str = "at_most_once"
 

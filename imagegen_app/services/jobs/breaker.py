@@ -31,6 +31,7 @@ from imagegen_app.core.states import AttemptState
 from imagegen_app.models import Attempt, CircuitBreaker
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import skip_audit_event, use_case
+from imagegen_app.services.jobs import incident_records
 from imagegen_app.services.jobs.provider_limits import CallDeferred
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def require_closed(job: Job) -> None:
     :raises CallDeferred: if not, with the seconds until the next check.
     """
     model = job.image_model
-    keys = (_account_key(job), _key(job))
+    keys = keys_of(job)
     for row in CircuitBreaker.objects.filter(pk__in=keys):
         only_model = None if row.key == keys[0] else model.pk
         if row.open_until is not None:
@@ -89,7 +90,7 @@ def require_closed(job: Job) -> None:
 
 def open_until(job: Job) -> datetime | None:
     """Return until when the job's calls are blocked by an open breaker, or None."""
-    keys = (_account_key(job), _key(job))
+    keys = keys_of(job)
     open_rows = CircuitBreaker.objects.filter(pk__in=keys, open_until__gt=clock.ago(0)).order_by(
         "-open_until"
     )
@@ -103,10 +104,15 @@ def is_open_for(image_model: ImageModel, operation: str) -> bool:
     return CircuitBreaker.objects.filter(pk__in=keys, open_until__isnull=False).exists()
 
 
+def keys_of(job: Job) -> tuple[str, str]:
+    """Return the keys of the breakers that a job's calls pass: its account's, then its model's."""
+    return _account_key(job), _key(job)
+
+
 def record_success(job: Job) -> bool:
     """Count a successful call if failures were counted before; return whether they were."""
     rows = list(
-        CircuitBreaker.objects.filter(pk__in=(_account_key(job), _key(job))).filter(
+        CircuitBreaker.objects.filter(pk__in=keys_of(job)).filter(
             Q(open_until__isnull=False) | Q(recovery_concurrency__gt=0) | Q(failures__gt=0)
         )
     )
@@ -121,24 +127,25 @@ def record_failure(job: Job, error: ProviderError) -> None:
     An error that says nothing about the provider's health ends a probe nevertheless.
     """
     if isinstance(error, _ACCOUNT_ERRORS):
-        _count_failure(job, _account_key(job), at_once=True)
+        _count_failure(job, _account_key(job), error=error, at_once=True)
     elif isinstance(error, _UNHEALTHY):
-        _count_failure(job, _key(job), at_once=False)
+        _count_failure(job, _key(job), error=error, at_once=False)
     else:
         end_probe(job, error)
 
 
 def end_probe(job: Job, error: ProviderError) -> None:
     """Let the next probe through, or all calls if the error is a verdict of a service that works."""
-    rows = list(
-        CircuitBreaker.objects.filter(
-            pk__in=(_account_key(job), _key(job)), open_until__lte=clock.now()
-        )
-    )
+    rows = list(CircuitBreaker.objects.filter(pk__in=keys_of(job), open_until__lte=clock.now()))
     if rows and isinstance(error, _VERDICTS):
         _count_success(job, rows)
     elif rows:
         _free_probe(rows)
+
+
+def count_fail_over(*, keys: tuple[str, str], to: ImageModel) -> None:
+    """Note in the incidents of open breakers that a job goes on with another model."""
+    incident_records.count_fail_over(keys=keys, to=to)
 
 
 @use_case(audited=False)
@@ -151,13 +158,12 @@ def _free_probe(rows: list[CircuitBreaker]) -> None:
 @use_case()
 def _count_success(job: Job, rows: list[CircuitBreaker]) -> None:
     now = clock.now()
-    closed = False
+    closed = []
     for row in rows:
         unchanged = CircuitBreaker.objects.filter(pk=row.pk, open_until=row.open_until)
         if row.open_until is not None:
-            closed |= bool(
-                unchanged.update(**_FRESH, window_started_at=now, recovery_concurrency=1)
-            )
+            if unchanged.update(**_FRESH, window_started_at=now, recovery_concurrency=1):
+                closed.append(row.key)
         elif row.recovery_concurrency:
             unchanged.update(recovery_concurrency=pacing.next_ramp(row.recovery_concurrency))
         elif (now - row.window_started_at).total_seconds() > pacing.WINDOW_SECONDS:
@@ -166,12 +172,13 @@ def _count_success(job: Job, rows: list[CircuitBreaker]) -> None:
             unchanged.update(calls=F("calls") + 1, consecutive_failures=0)
     if closed:
         event_log.record(WATCH, "provider.resumed", subject=job.image_model.provider)
+        incident_records.close_incidents(WATCH, keys=closed)
     else:
         skip_audit_event()
 
 
 @use_case()
-def _count_failure(job: Job, key: str, *, at_once: bool) -> None:
+def _count_failure(job: Job, key: str, *, error: ProviderError, at_once: bool) -> None:
     now = clock.now()
     row = _locked(job, key)
     fresh = (now - row.window_started_at).total_seconds() > pacing.WINDOW_SECONDS
@@ -207,6 +214,7 @@ def _count_failure(job: Job, key: str, *, at_once: bool) -> None:
             subject=job.image_model.provider,
             data={"model": job.image_model.slug, "operation": job.operation},
         )
+        incident_records.open_incident(WATCH, key=key, job=job, is_account=at_once, error=error)
     else:
         skip_audit_event()
 

@@ -14,7 +14,7 @@ from imagegen_app.core.states import AttemptState, JobState
 from imagegen_app.models import Attempt, Job
 from imagegen_app.services.foundation import clock, db_session, event_log
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import provider_facts
+from imagegen_app.services.gateways import provider_facts, spool
 from imagegen_app.services.jobs import breaker, leases, pass_chain, provider_limits
 from imagegen_app.services.jobs.state_machine import (
     WORKER_ACTOR,
@@ -169,6 +169,7 @@ def _record_answer(job: Job, attempt: Attempt, request_id: str) -> None:
         AttemptState.ANSWERED,
         answered_at=clock.now(),
         provider_request_id=(request_id or attempt.provider_request_id)[:200],
+        **spool.place_of_answer(),
     )
     event_log.record(
         WORKER_ACTOR, "job.answered", subject=job, job=job, data={"attempt": attempt.pk}
@@ -220,7 +221,7 @@ def fail_over(
     :raises OverBudget: if the other model's price does not fit into a budget.
     :raises CurrencyMismatch: if a budget counts in another currency.
     """
-    before = job.image_model
+    before, stopped = job.image_model, breaker.keys_of(job)
     budgets.release(actor=WORKER_ACTOR, job=job)
     changes: dict[str, Any] = {
         "image_model": to,
@@ -247,6 +248,7 @@ def fail_over(
     told: dict[str, Any] = {"from": before.slug, "model": to.slug, "provider": to.provider.slug}
     told |= {"error": error.code, **({"adapted": dict(adapted)} if adapted else {})}
     event_log.record(WORKER_ACTOR, "job.failed_over", subject=job, job=job, data=told)
+    breaker.count_fail_over(keys=stopped, to=to)
 
 
 @use_case()

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 #: The longest delay, in seconds, before a waiting job's step is tried again.
 MAX_WAIT_SECONDS = 60.0
 #: The longest delay by reason, where a try costs more: screeners are paid for each.
-MAX_WAIT_SECONDS_FOR = {WaitingReason.TIME_STAMP: 300.0}
+#: Which host takes a step is chance, so one that waits for a certain host is tried more often.
+MAX_WAIT_SECONDS_FOR = {WaitingReason.TIME_STAMP: 300.0, WaitingReason.OTHER_HOST: 10.0}
 
 
 @use_case()

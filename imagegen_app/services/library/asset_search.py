@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: The last part of a path or address: a hash or its beginning, then what a storage added to it.
 _FILE_NAME = re.compile(r"(?:.*/)?([0-9a-f]{16,64})(?:[._?#].*)?", re.DOTALL | re.IGNORECASE)
+_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HASH_CHARS = 64
 _UUID_CHARS = 32
 
@@ -31,7 +32,7 @@ def by_file_hash(assets: QuerySet[Asset], text: str) -> QuerySet[Asset] | None:
     """
     match = _FILE_NAME.fullmatch(text.strip())
     if match is None:
-        return None
+        return _by_key(assets, text.strip())
     digest = match[1].lower()
     exact = "" if len(digest) == _HASH_CHARS else "__startswith"
     renditions = Rendition.objects.filter(**{f"sha256{exact}": digest}).values("asset")
@@ -45,3 +46,10 @@ def by_file_hash(assets: QuerySet[Asset], text: str) -> QuerySet[Asset] | None:
     if len(digest) == _UUID_CHARS:
         found |= Q(pk=UUID(digest))
     return assets.filter(found)
+
+
+def _by_key(assets: QuerySet[Asset], text: str) -> QuerySet[Asset] | None:
+    """Return the asset of an ID with its hyphens; None if the text is none."""
+    if _KEY.fullmatch(text) is None:
+        return None
+    return assets.filter(pk=UUID(text))

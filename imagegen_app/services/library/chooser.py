@@ -13,11 +13,13 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.library import review
+from imagegen_app.services.library import alt_texts, review, review_requests
 from imagegen_app.services.policy import access, closed_content
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.db.models import QuerySet
 
     from imagegen_app.core.actors import Actor
@@ -34,11 +36,18 @@ class InvalidToken(ActionRefused):
 
 
 @use_case()
-def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: bool = False) -> str:
+def choose(
+    *,
+    actor: Actor,
+    asset: Asset,
+    alt_text: str = "",
+    is_decorative: bool = False,
+    others: Mapping[str, str] | None = None,
+) -> str:
     """Choose an asset for a form: set its alternative text, approve it if allowed, return a token.
 
-    Where the site requires a second reviewer, the asset stays pending and cannot be placed until
-    it is approved.
+    Where the site requires a second reviewer, the asset waits for a review and cannot be placed
+    until it is approved. `others` are the alternative texts in further languages, by code.
 
     :raises NotPermitted: if the actor may not place assets or see this one.
     :raises AssetNotUsable: if the asset was rejected or withdrawn.
@@ -48,7 +57,9 @@ def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: boo
     require_visible(actor, asset)
     closed_content.require_open_asset(asset)
     # The page may be old: somebody may have decided about the image since.
-    asset.review_state = Asset.objects.select_for_update().get(pk=asset.pk).review_state
+    stored = Asset.objects.select_for_update().get(pk=asset.pk)
+    for name in ("review_state", "review_requested_at", "sent_back_at", "escalated_at"):
+        setattr(asset, name, getattr(stored, name))
     if asset.review_state in {ReviewState.REJECTED.value, ReviewState.WITHDRAWN.value}:
         raise AssetNotUsable(
             _("This image cannot be used."),
@@ -56,13 +67,19 @@ def choose(*, actor: Actor, asset: Asset, alt_text: str = "", is_decorative: boo
             remedy=_("Choose another one."),
         )
     if alt_text or is_decorative:
-        review.set_alt_text(
-            actor=actor, asset=asset, alt_text=alt_text, is_decorative=is_decorative
+        alt_texts.set_alt_text(
+            actor=actor,
+            asset=asset,
+            alt_text=alt_text,
+            is_decorative=is_decorative,
+            others=others,
         )
-    if asset.review_state == ReviewState.PENDING and not review.refusal_reason(
-        actor, asset, ReviewState.APPROVED
-    ):
-        review.approve(actor=actor, asset=asset)
+    if asset.review_state == ReviewState.PENDING:
+        if not review.refusal_reason(actor, asset, ReviewState.APPROVED):
+            review.approve(actor=actor, asset=asset)
+        else:
+            # It is about to be used: somebody must decide.
+            review_requests.ask_for_review(actor, asset)
     return make_token(actor=actor, asset=asset)
 
 

@@ -148,6 +148,28 @@ def original_url(*, actor: Actor, asset: Asset) -> str:
     return reverse("imagegen:signed_file", args=[token, name])
 
 
+@use_case()
+def download_url(*, actor: Actor, asset: Asset) -> str:
+    """Return a signed URL that downloads the published file, which bears the credentials; record it.
+
+    The caller checks that the person may see the asset.
+
+    :raises ClosedForGood: if it was found in a hard category.
+    """
+    closed_content.require_open_asset(asset)
+    event_log.record(
+        actor,
+        "asset.downloaded",
+        subject=asset,
+        job=asset.job,
+        asset=asset,
+        data={"sha256": asset.sha256, "kind": "published"},
+    )
+    name = _name(asset.sha256, asset.storage_key)
+    token = _sign(name, kind="published", key=asset.storage_key, asset=asset)
+    return reverse("imagegen:signed_file", args=[token, name])
+
+
 def best_rendition(
     asset: Asset, *, width: int, formats: Iterable[str] = ("webp", "jpeg")
 ) -> Rendition | None:

@@ -353,12 +353,7 @@ def _facts(
             for v in Verdict.objects.filter(job__in=passes).order_by("pk")
         ],
         "label": pictures.label_text(asset),
-        "review_state": asset.review_state,
-        "reviewed_by": None
-        if asset.reviewed_by is None
-        else summary.display_name(asset.reviewed_by),
-        "review_note": asset.review_note,
-        "reviewed_at": None if asset.reviewed_at is None else asset.reviewed_at.isoformat(),
+        **summary.review_document(asset),
         "placements": [
             {
                 "content": f"{p.content_type.app_label}.{p.content_type.model}:{p.object_id}",

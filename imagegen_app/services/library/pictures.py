@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.core.source_types import GENERATED
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Placement
-from imagegen_app.services.library import delivery
+from imagegen_app.services.library import alt_texts, delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from imagegen_app.models import Rendition
 
+#: `css/public.css` has a rule for every so many percent.
+FOCAL_STEP = 5
 #: Best first: a browser uses the first `<source>` that it supports.
 _MODERN = (("avif", "image/avif"), ("webp", "image/webp"))
 
@@ -42,13 +44,17 @@ class Picture:
     width: int
     height: int
     alt: str
+    #: The focal point in percent of width and height, in the steps of the style sheet; None for none.
+    focal_x: int | None = None
+    focal_y: int | None = None
 
 
 def build_picture(asset: Asset, *, alt: str | None = None, preview: bool = False) -> Picture | None:
     """Return the picture of an asset, or None if the asset is not approved.
 
     With `preview`, URLs are signed and unapproved assets are shown too; the caller must have
-    checked that the person may see the asset. `alt` replaces the asset's own alternative text.
+    checked that the person may see the asset. `alt` replaces the asset's own alternative text, which
+    is that of the active language.
     """
     if asset.hard_category or (not preview and asset.review_state != ReviewState.APPROVED.value):
         return None
@@ -65,8 +71,14 @@ def build_picture(asset: Asset, *, alt: str | None = None, preview: bool = False
         srcset=_srcset(fallback, preview),
         width=asset.width,
         height=asset.height,
-        alt="" if asset.is_decorative and alt is None else (asset.alt_text if alt is None else alt),
+        alt=alt_texts.text_for(asset) if alt is None else alt,
+        focal_x=_step(asset.focal_x),
+        focal_y=_step(asset.focal_y),
     )
+
+
+def _step(part: float | None) -> int | None:
+    return None if part is None else FOCAL_STEP * round(100 * part / FOCAL_STEP)
 
 
 def hidden_reason(asset: object) -> str:

@@ -16,7 +16,7 @@ from imagegen_app.models import Asset, Placement
 from imagegen_app.services.foundation import clock, event_log, past_events
 from imagegen_app.services.foundation.announcements import send_placement_created
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.library import _placed_fields
+from imagegen_app.services.library import _placed_fields, alt_texts, review_requests
 from imagegen_app.services.policy import access, closed_content
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.storage_refusals import ImageFileMissing
@@ -45,7 +45,8 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
     changes.
 
     :raises NotPermitted: if the actor may not place assets, or not change the content.
-    :raises CannotPlace: if the asset is not approved, or the field cannot hold an image.
+    :raises CannotPlace: if the asset is not approved or has no words, though the site requires them,
+        or the field cannot hold an image.
     :raises ClosedForGood: if it was found in a hard category.
     :raises StorageUnavailable: if the file cannot be copied at present.
     :raises ImageFileMissing: if the asset's file is missing.
@@ -53,6 +54,7 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
     access.require_permission(actor, "place_asset")
     _require_change_permission(actor, target)
     _require_approved(asset)
+    _require_words(asset)
     column = _column(target, field)
     _refresh_locked(target, column)
     previous = _value(target, field)
@@ -140,6 +142,8 @@ def record_placement(
         placed_value=placed_value[:300],
     )
     _record_event(actor, "placement.created", placement, sha256=asset.sha256)
+    # Where content may hold an image before it is approved, it now needs a decision.
+    review_requests.ask_for_review(actor, asset)
     send_placement_created(placement)
     return placement
 
@@ -338,6 +342,16 @@ def _require_approved(asset: Asset) -> None:
             _("The image was not placed."),
             reason=_("It is not approved."),
             remedy=_("Ask a reviewer to approve it first."),
+        )
+
+
+def _require_words(asset: Asset) -> None:
+    current = Asset.objects.only("alt_text", "is_decorative").get(pk=asset.pk)
+    if missing := alt_texts.missing_reason(current):
+        raise CannotPlace(
+            _("The image was not placed."),
+            reason=missing,
+            remedy=_("Describe it on its page, or mark it as decorative there."),
         )
 
 

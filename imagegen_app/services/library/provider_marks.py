@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.core import data_handling
 from imagegen_app.core.checked_marks import CheckedMark
 from imagegen_app.core.errors import ProviderError
+from imagegen_app.imaging.manifests import INTACT_STATES
 from imagegen_app.models import Asset
 from imagegen_app.services.foundation import clock, event_log, stored_messages
 from imagegen_app.services.foundation.local_times import format_minute
@@ -96,8 +97,10 @@ def _store(*, actor: Actor, asset: Asset, found: dict[str, list[CheckedMark]]) -
         "sha256": {"original": asset.original_sha256, "published": asset.sha256},
         "files": {name: [one.as_dict() for one in marks] for name, marks in found.items()},
     }
-    Asset.objects.filter(pk=asset.pk).update(mark_check=document)
-    asset.mark_check = document
+    is_broken = not is_intact(asset.c2pa_state)
+    is_missing = is_broken or _is_mark_lost(asset, found)
+    Asset.objects.filter(pk=asset.pk).update(mark_check=document, has_mark_problem=is_missing)
+    asset.mark_check, asset.has_mark_problem = document, is_missing
     event_log.record(
         actor,
         "asset.marks_checked",
@@ -110,6 +113,24 @@ def _store(*, actor: Actor, asset: Asset, found: dict[str, list[CheckedMark]]) -
             "original_sha256": asset.original_sha256,
             "marks": document["files"],
         },
+    )
+
+
+def is_intact(state: str) -> bool:
+    """Return whether a file's Content Credentials are there and whole, by their state."""
+    return state in INTACT_STATES
+
+
+def _is_mark_lost(asset: Asset, found: dict[str, list[CheckedMark]]) -> bool:
+    """Return whether a mark that the provider declares was not found where it has to be.
+
+    In the published file our own Content Credentials stand in place of the provider's.
+    """
+    declared = set(asset.declared_marks.get("marks", []))
+    return any(
+        one.kind in declared and not one.is_found and (name == "original" or one.kind != "c2pa")
+        for name, marks in found.items()
+        for one in marks
     )
 
 

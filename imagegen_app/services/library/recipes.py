@@ -106,6 +106,30 @@ def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recip
     )
 
 
+def only_seed(recipe: Recipe) -> Recipe:
+    """Return the seed with its model alone: elsewhere it means another image."""
+    alone = replace(only_prompt(recipe), version=None, variables={}, prompt="", negative_prompt="")
+    return replace(alone, seed=recipe.seed)
+
+
+def only_prompt(recipe: Recipe) -> Recipe:
+    """Return the words alone: template, variables, prompt and negative prompt."""
+    return replace(
+        recipe,
+        size="",
+        count=1,
+        seed=None,
+        quality="",
+        background="",
+        output_format="",
+        passes=(),
+        loras=(),
+        parameters={},
+        inputs_of=None,
+        lacks_inputs=False,
+    )
+
+
 def _size(job: Job) -> str:
     chosen = str(job.chosen.get("size", ""))
     return f"{job.width}x{job.height}" if "x" in chosen or chosen == SIZE_OF_SOURCE else chosen

@@ -11,13 +11,15 @@ from imagegen_app.core.actors import Person
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Verdict
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.foundation import object_names, stored_messages
 from imagegen_app.services.foundation.local_times import format_minute
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import pictures
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Asset, Job
 
@@ -32,11 +34,30 @@ _LABEL_LINES = {
 }
 
 
+#: Content checks that are told of, at most.
+_MOST_VERDICTS = 20
+
+
 def summarize(reader: Actor, asset: Asset) -> list[str]:
     """Return sentences on requester, model, passes, cost, content checks, review and AI label.
 
     The cost is named only to the requester and to people who may see costs.
     """
+    return [
+        *origin_sentences(reader, asset),
+        *verdict_lines(asset.job),
+        *review_sentences(asset),
+    ]
+
+
+def verdicts_of(job: Job) -> list[Verdict]:
+    """Return what was said of the request and its images by content checks, the oldest first."""
+    rows = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job))
+    return list(rows.order_by("pk")[:_MOST_VERDICTS])
+
+
+def origin_sentences(reader: Actor, asset: Asset) -> list[str]:
+    """Return how the image was made: by whom, from what, with which model, at what cost."""
     job, root = asset.job, pass_chain.root_job(asset.job)
     lines = [
         _("Requested by %(requester)s on %(day)s from %(source)s.")
@@ -67,18 +88,15 @@ def summarize(reader: Actor, asset: Asset) -> list[str]:
                 "count": root.count,
             }
         )
-    lines.extend(
-        _("“%(screener)s” checked this part: %(part)s. Verdict: %(outcome)s.")
-        % {
-            "screener": verdict.screener,
-            "part": stored_messages.screened_part(verdict.part),
-            "outcome": verdict.get_outcome_display(),
-        }
-        for verdict in Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job)).order_by(
-            "pk"
-        )[:20]
-    )
-    if asset.reviewed_at is None:
+    return lines
+
+
+def review_sentences(asset: Asset) -> list[str]:
+    """Return what was decided about the image so far, and what visitors see of it."""
+    lines = []
+    if asset.review_state == ReviewState.PENDING.value:
+        lines.extend(_waiting_sentences(asset))
+    elif asset.reviewed_at is None:
         lines.append(_("Nobody has reviewed it yet."))
     else:
         lines.append(
@@ -90,10 +108,66 @@ def summarize(reader: Actor, asset: Asset) -> list[str]:
                 "note": asset.review_note,
             }
         )
+        if asset.rejection_reason:
+            reason = asset.get_rejection_reason_display()
+            lines.append(_("Reason: %(reason)s.") % {"reason": reason})
     if asset.review_state in _LABEL_LINES:
         line = gettext(_LABEL_LINES[asset.review_state])
         lines.append(line % {"label": pictures.label_text(asset)})
     return lines
+
+
+def review_document(asset: Asset) -> dict[str, Any]:
+    """Return the review for an evidence pack: the decision with all that is stored with it."""
+    reviewer = asset.reviewed_by
+    return {
+        "review_state": asset.review_state,
+        "review_requested_at": _stamp(asset.review_requested_at),
+        "reviewed_by": None if reviewer is None else display_name(reviewer),
+        "review_note": asset.review_note,
+        "reviewed_at": _stamp(asset.reviewed_at),
+        "rejection_reason": asset.rejection_reason,
+        "checklist_answers": asset.checklist_answers,
+        "label_required": asset.is_label_required,
+    }
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _waiting_sentences(asset: Asset) -> list[str]:
+    """Return whether a pending image waits for a decision, and what people said about it."""
+    if asset.review_requested_at is not None:
+        day = format_minute(asset.review_requested_at)
+        lines = [_("It has waited for a review since %(day)s.") % {"day": day}]
+    elif asset.sent_back_at is not None:
+        day = format_minute(asset.sent_back_at)
+        lines = [_("It was sent back on %(day)s, to be changed.") % {"day": day}]
+    else:
+        lines = [_("It is a draft: nobody was asked to review it.")]
+    if asset.escalated_at is not None:
+        day = format_minute(asset.escalated_at)
+        lines.append(_("A reviewer escalated it on %(day)s.") % {"day": day})
+    if asset.review_request_note:
+        note = asset.review_request_note
+        lines.append(_("Note of the author: %(note)s") % {"note": note})
+    if asset.review_note:
+        lines.append(_("Note of the reviewer: %(note)s") % {"note": asset.review_note})
+    return lines
+
+
+def verdict_lines(job: Job) -> list[str]:
+    """Return a sentence for each content check of an image's whole chain, the first ones first."""
+    return [
+        _("“%(screener)s” checked this part: %(part)s. Verdict: %(outcome)s.")
+        % {
+            "screener": verdict.screener,
+            "part": stored_messages.screened_part(verdict.part),
+            "outcome": verdict.get_outcome_display(),
+        }
+        for verdict in verdicts_of(job)
+    ]
 
 
 def _passes(job: Job) -> str:
@@ -106,9 +180,15 @@ def _passes(job: Job) -> str:
     )
 
 
+def short_name(user: Any) -> str:
+    """Return a user's full name, else the login; empty without a user."""
+    if user is None:
+        return ""
+    return str(getattr(user, "get_full_name", str)()).strip() or str(user)
+
+
 def display_name(user: Any, otherwise: object = "") -> str:
     """Return a user's full name with the login, or the login alone; `otherwise` without a user."""
     if user is None:
         return str(otherwise)
-    full = str(getattr(user, "get_full_name", str)()).strip()
-    return f"{full} ({user})" if full and full != str(user) else str(user)
+    return object_names.person_name(user)

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db.models import Count, Min, Q
 
 from imagegen_app.core.actors import Person
-from imagegen_app.core.states import RUNNING_STATES, JobState, ReviewState
+from imagegen_app.core.states import RUNNING_STATES, JobState
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.gateways import publication_status
-from imagegen_app.services.monitoring import doctor, waiting_counts, withdrawal_status
+from imagegen_app.services.monitoring import (
+    doctor,
+    incidents,
+    waiting_counts,
+    withdrawal_status,
+)
 from imagegen_app.services.policy import access, budgets, setup_progress
 
 if TYPE_CHECKING:
@@ -48,6 +53,8 @@ class Dashboard:
     waiting: tuple[waiting_counts.WaitingJobs, ...] = ()
     #: Which withdrawn images are not gone everywhere, for people who may withdraw images.
     withdrawals: tuple[withdrawal_status.LateWithdrawals, ...] = ()
+    #: Outages of models that the person may use.
+    incidents: tuple[incidents.IncidentNotice, ...] = ()
     #: The step that is missing before anybody may request images, for people who may take it.
     setup_step: SetupStep | None = None
 
@@ -98,9 +105,7 @@ def build_dashboard(
         my_running_jobs=_count(Job.objects.filter(requester=requester, state__in=RUNNING_STATES))
         if can_request
         else 0,
-        to_review=_count(
-            Asset.objects.filter(review_state=ReviewState.PENDING.value, is_intermediate=False)
-        )
+        to_review=_count(Asset.objects.awaiting_review().filter(escalated_at__isnull=True))
         if can_review
         else 0,
         uncertain=uncertain,
@@ -120,6 +125,7 @@ def build_dashboard(
         else (),
         waiting=waiting,
         withdrawals=tuple(withdrawal_status.late_withdrawals()) if can_withdraw else (),
+        incidents=tuple(incidents.hindering(models)),
         # Who has a model sees that others could have one, too.
         setup_step=(find_setup_step or setup_progress.site_step)()
         if not models and access.has_permission(actor, setup_progress.PERMISSION)

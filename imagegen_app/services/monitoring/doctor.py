@@ -25,12 +25,7 @@ from imagegen_app.services.foundation import (
     wakeups,
     worker_registry,
 )
-from imagegen_app.services.gateways import (
-    captioning,
-    publication_status,
-    spool_room,
-    storage,
-)
+from imagegen_app.services.gateways import captioning, publication_status, spool_room, storage
 from imagegen_app.services.jobs import kept_answers, spool_alarms
 from imagegen_app.services.monitoring import (
     certificate_status,
@@ -39,6 +34,7 @@ from imagegen_app.services.monitoring import (
     retiring_models,
     review_status,
     screener_status,
+    search_status,
     time_stamp_status,
     waiting_counts,
     withdrawal_status,
@@ -86,6 +82,10 @@ def run_all_checks() -> list[CheckResult]:
         "screeners": _screeners,
         "captioner": _captioner,
         "review": _review,
+        "search": lambda: (
+            CheckResult("search", "warning", one.message, one.remedy)
+            for one in search_status.search_findings()
+        ),
         "signing": _signing,
         "time stamps": _time_stamps,
         "log": _log,

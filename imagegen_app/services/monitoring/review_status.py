@@ -8,7 +8,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app import conf
-from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset
 from imagegen_app.services.policy import reviewers
 
@@ -28,9 +27,7 @@ def review_findings() -> Iterator[ReviewFinding]:
     people = reviewers.reviewers()
     if people is None:
         return
-    waiting = Asset.objects.filter(
-        review_state=ReviewState.PENDING.value, is_intermediate=False, hard_category=""
-    )
+    waiting = Asset.objects.awaiting_review()
     keys = list(people.values_list("pk", flat=True)[:2])
     if not keys and (count := waiting.count()):
         yield ReviewFinding(

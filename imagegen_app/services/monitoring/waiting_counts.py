@@ -58,6 +58,11 @@ class WaitingJobs:
             )
         if self.reason is WaitingReason.INTERNAL_ERROR:
             return _("Search the worker's log for the incident that the job's page names.")
+        if self.reason is WaitingReason.OTHER_HOST:
+            return _(
+                "Run a worker on the host that the attempt's page names, with its state folder. If it is "
+                "lost, cancel the jobs: they end without images, and stay charged."
+            )
         if self.reason is WaitingReason.PROVIDER:
             return _("imagegen_doctor names the provider and the remedy. The jobs then continue.")
         return _("The jobs continue by themselves once it is repaired.")

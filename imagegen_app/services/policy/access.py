@@ -13,7 +13,7 @@ from imagegen_app import conf
 from imagegen_app.core.actors import Actor, Person, System
 from imagegen_app.core.operations import Operation
 from imagegen_app.core.states import USABLE_LIFECYCLES, Lifecycle
-from imagegen_app.models import Grant, ImageModel
+from imagegen_app.models import Grant, ImageModel, Incident
 from imagegen_app.models.labels import LABELS
 from imagegen_app.services.foundation import clock
 
@@ -158,11 +158,22 @@ def require_grant(
 
 
 def granted_models(actor: Actor) -> list[ImageModel]:
-    """Return the models for which the actor has a valid grant, sorted by name."""
+    """Return the models for which the actor has a valid grant, sorted by name.
+
+    Each has `is_failing`: whether it, or its provider, has an incident that is open.
+    """
     if isinstance(actor, System) or not has_permission(actor, "request_job"):
         return []
+    open_incidents = Incident.objects.filter(
+        Q(image_model=OuterRef("pk")) | Q(image_model__isnull=True),
+        provider=OuterRef("provider"),
+        open_key__isnull=False,
+    )
     usable = (
-        ImageModel.objects.usable().select_related("provider", "workflow").order_by("name", "pk")
+        ImageModel.objects.usable()
+        .annotate(is_failing=Exists(open_incidents))
+        .select_related("provider", "workflow")
+        .order_by("name", "pk")
     )
     if conf.get().superuser_bypass and getattr(actor.user, "is_superuser", False):
         return list(usable)

@@ -32,7 +32,13 @@ _READ_WORK = frozenset(
 )
 _READ_MONEY = frozenset({"view_budget", "view_budgetperiod", "view_ledgerentry", "view_costs"})
 _READ_LOG = frozenset(
-    {"view_auditevent", "view_checkpoint", "view_webhookdelivery", "verify_audit"}
+    {
+        "view_auditevent",
+        "view_checkpoint",
+        "view_incident",
+        "view_webhookdelivery",
+        "verify_audit",
+    }
 )
 
 #: Each role's permissions, by codename.
@@ -48,6 +54,7 @@ ROLES: dict[str, frozenset[str]] = {
             "erase_personal_data",
             "download_original",
             "withdraw_asset",
+            "decide_escalated_asset",
         }
     )
     | _READ_CATALOG
@@ -73,6 +80,7 @@ ROLES: dict[str, frozenset[str]] = {
             "cancel_any_job",
             "resolve_job",
             "approve_asset",
+            "decide_escalated_asset",
             "change_asset",
             "view_worker",
             "view_keptanswer",

@@ -1,13 +1,17 @@
-"""Record answers that arrived at the same time in one transaction, with a few statements for all."""
+"""Record answers that arrived at the same time in one transaction, and leave those of other hosts to them."""
 
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from imagegen_app.core.states import JobState
+from imagegen_app import conf
+from imagegen_app.core.states import JobState, WaitingReason
 from imagegen_app.core.types import Submission, SubmissionStatus
-from imagegen_app.services.jobs import transitions
+from imagegen_app.services.foundation import clock
+from imagegen_app.services.gateways import spool
+from imagegen_app.services.jobs import transitions, waiting
 from imagegen_app.services.jobs.leases import LeaseLost
 
 if TYPE_CHECKING:
@@ -49,4 +53,23 @@ def try_record_together(calls: Sequence[tuple[Job, Attempt, str]]) -> bool:
         for row, state in before:
             row.state = state
         return False
+    return True
+
+
+def wait_for_its_host(job: Job, attempt: Attempt) -> bool:
+    """Let a job wait whose answer is on another host; return False if this one goes on.
+
+    It goes on, to find that there is no answer, if the job is to be cancelled or has waited for as long as
+    answers are kept.
+
+    :raises LeaseLost: if the lease was lost.
+    """
+    if job.cancel_requested_at is not None or not spool.is_on_other_host(attempt):
+        return False
+    kept_until = (attempt.answered_at or job.created_at) + timedelta(
+        days=conf.get().spool.keep_days
+    )
+    if clock.now() >= kept_until:
+        return False
+    waiting.wait_for(job, WaitingReason.OTHER_HOST, detail=attempt.answer_host)
     return True

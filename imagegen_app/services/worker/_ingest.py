@@ -121,6 +121,7 @@ class IngestedImage:
     phash: str
     phash_wide: str
     is_flat: bool
+    colour: str
     seed: int | None
     #: Media type that the provider claimed.
     claimed_media_type: str = ""
@@ -327,6 +328,7 @@ def _make_one(one: _PreparedImage, identity: SigningIdentity) -> IngestedImage:
         phash=prepared.fingerprint.phash64,
         phash_wide=prepared.fingerprint.phash256,
         is_flat=prepared.fingerprint.is_flat,
+        colour=prepared.colour,
         seed=image.seed,
         claimed_media_type=_media_type(image.claimed_media_type),
         is_parent_reduced=master.is_reduced,

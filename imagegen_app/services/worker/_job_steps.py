@@ -33,7 +33,6 @@ from imagegen_app.services.jobs import (
     transitions,
     waiting,
 )
-from imagegen_app.services.jobs.leases import LeaseLost
 from imagegen_app.services.jobs.provider_limits import CallDeferred
 from imagegen_app.services.jobs.rebuilding import rebuild_request
 from imagegen_app.services.worker import (
@@ -116,7 +115,7 @@ class JobSteps(InputSteps, LostCallSteps, ProgressSteps):
         """Run a step and handle its errors, so that one job never stops the others."""
         try:
             work()
-        except LeaseLost:
+        except leases.LeaseLost:
             logger.info("The lease of job %s was lost; its step was dropped.", job.pk)
         except CallDeferred as deferred:
             self._defer(job, deferred)
@@ -257,15 +256,16 @@ class JobSteps(InputSteps, LostCallSteps, ProgressSteps):
             self._call("poll", job, attempt, adapter, self._poll(job, attempt, adapter, answer))
 
     def _ingest(self, job: Job, attempt: Attempt) -> None:
+        if _answers.wait_for_its_host(job, attempt):
+            return
         # Reading an answer makes no call, so it needs no key.
         adapter = adapters.require_adapter(job.image_model, http=self._client())
         options = _ingest_options.ingest_options(job, attempt)
-        answer = spool.answer_of(attempt)
         self.running[job.pk] = RunningStep("ingest", job, attempt, adapter)
+        read = partial(_ingest.ingest_answer, options, adapter=adapter)
         # In the order of claims: urgent jobs go before the thousands of a batch.
         rank = (-job.priority, job.queue_order)
-        work = partial(_ingest.ingest_answer, options, adapter=adapter, answer=answer)
-        self.loop.submit_work(job.pk, work, rank=rank)
+        self.loop.submit_work(job.pk, partial(read, answer=spool.answer_of(attempt)), rank=rank)
 
     def _wait_for_result(
         self,
@@ -387,7 +387,7 @@ class JobSteps(InputSteps, LostCallSteps, ProgressSteps):
     def _answered(self, job: Job, attempt: Attempt, submission: Submission) -> None:
         try:
             transitions.mark_answered(job, attempt, request_id=submission.request_id)
-        except LeaseLost:
+        except leases.LeaseLost:
             if not leases.is_cancel_requested(job):
                 raise
             # It is billed nevertheless; the answer stays in the spool for a day.

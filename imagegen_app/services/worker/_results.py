@@ -11,10 +11,11 @@ from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
 from imagegen_app.core.pricing import ESTIMATE, UNBILLED, CostOrigin, PriceList, PriceUnknown
 from imagegen_app.core.source_types import relationship
-from imagegen_app.core.states import ReviewState
+from imagegen_app.core.states import ReviewState, VerdictOutcome
 from imagegen_app.core.types import Cost, InputRole
+from imagegen_app.imaging.manifests import INTACT_STATES
 from imagegen_app.imaging.metadata import clean
-from imagegen_app.models import Asset, Lineage, Rendition
+from imagegen_app.models import Asset, Lineage, Rendition, Verdict
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.announcements import send_asset_created
 from imagegen_app.services.foundation.unit import use_case
@@ -22,13 +23,19 @@ from imagegen_app.services.gateways import mark_checks, screening
 from imagegen_app.services.jobs import kept_answers, pass_chain, transitions
 from imagegen_app.services.jobs.rebuilding import operation_of, size_of
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR, charge_captions, charge_screening
+from imagegen_app.services.library import search_text
 from imagegen_app.services.policy import closed_content
 from imagegen_app.services.worker._ingest_options import source_type
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import ProviderResult
     from imagegen_app.models import Attempt, Job
-    from imagegen_app.services.worker._ingest import IngestDeferred, IngestResult, OutputBlocked
+    from imagegen_app.services.worker._ingest import (
+        IngestDeferred,
+        IngestedImage,
+        IngestResult,
+        OutputBlocked,
+    )
 
 
 class FewerImages(ProviderError):
@@ -66,6 +73,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
         note=note,
     )
     now = clock.now()
+    asks = _asks_for_review(job)
     assets = []
     for position, image in enumerate(result.images):
         asset = Asset.objects.create(
@@ -90,8 +98,10 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             phash=image.phash,
             phash_wide=image.phash_wide,
             is_flat=image.is_flat,
+            colour=image.colour,
             digital_source_type=source_type(job, operation_of(job)),
             c2pa_state=image.credentials.state,
+            has_mark_problem=image.credentials.state not in INTACT_STATES,
             c2pa_signer=image.credentials.signer[:160],
             is_parent_reduced=image.is_parent_reduced,
             provider_credentials=image.provider_facts.as_dict() if image.provider_facts else {},
@@ -100,6 +110,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             marked_at=now,
             stamped_at=image.credentials.stamped_at,
             review_state=ReviewState.PENDING.value,
+            review_requested_at=now if asks or _is_held(image) else None,
         )
         Rendition.objects.bulk_create(
             Rendition(
@@ -155,6 +166,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
         )
         send_asset_created(asset)
         assets.append(asset)
+    search_text.renew(asset.pk for asset in assets)
     closed_content.close_made_from_closed(actor=WORKER_ACTOR, job=job, assets=assets)
     pass_chain.start_waiting(job, assets, inputs=_pass_inputs(assets, result))
     if result.errors:
@@ -163,6 +175,18 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             job, attempt, reason=FewerImages.code, detail=first.detail or str(first)
         )
     return assets
+
+
+def _asks_for_review(job: Job) -> bool:
+    """Return whether a job's images ask for a review: nobody sees them otherwise, or it was held."""
+    if pass_chain.root_job(job).asks_for_review:
+        return True
+    verdicts = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job), asset=None)
+    return bool(verdicts.filter(outcome=VerdictOutcome.HELD.value).exists())
+
+
+def _is_held(image: IngestedImage) -> bool:
+    return any(one.decision.outcome == VerdictOutcome.HELD for one in image.all_verdicts)
 
 
 def _pass_inputs(assets: list[Asset], result: IngestResult) -> dict[Any, pass_chain.PassInput]:

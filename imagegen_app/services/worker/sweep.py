@@ -59,7 +59,7 @@ def sweep() -> int:
         _seal_log()
         _sign_log()
     if found.must_publish and wakeups.claim_slot(PUBLISHING, seconds=PUBLISHING_SECONDS):
-        publication.publish(WORKER_ACTOR)
+        _publish_log()
     if found.must_clear and wakeups.claim_slot(CLEARING, seconds=CLEARING_SECONDS):
         clear_spool()
         kept_answers.clear_old_answers()
@@ -87,9 +87,16 @@ def _seal_log() -> None:
 def _sign_log() -> None:
     try:
         sealing.make_checkpoint(WORKER_ACTOR)
-    except log_key.KeyRetired as error:
-        # All else goes on until the settings name the new key; the doctor tells of it.
+    except log_key.KeyUnreadable as error:
+        # All else goes on; another host may have the key, or the settings do not name the new one yet.
         _log.warning("The log is not signed: %s", error)
+
+
+def _publish_log() -> None:
+    try:
+        publication.publish(WORKER_ACTOR)
+    except log_key.KeyUnreadable as error:
+        _log.warning("The log is not published: %s", error)
 
 
 @dataclass(frozen=True, slots=True)

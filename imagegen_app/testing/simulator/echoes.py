@@ -123,7 +123,7 @@ def _in_document(document: Any, text: str) -> Any:
         image = base64.b64decode(changed["b64_json"])
         changed |= {
             "b64_json": base64.b64encode(in_image(image, text)).decode(),
-            "revised_prompt": f"as {text} wished",
+            "revised_prompt": f"as {text} asked",
             "mime_type": f"image/{text}",
         }
     return changed

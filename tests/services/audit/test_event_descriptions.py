@@ -12,7 +12,14 @@ from imagegen_app.models import AuditEvent
 from imagegen_app.services.audit import _log_findings, descriptions, event_labels, sealing
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.testing.factories import make_job, make_user
+from imagegen_app.services.policy import model_catalog
+from imagegen_app.testing.factories import (
+    make_grant,
+    make_group,
+    make_image_model,
+    make_job,
+    make_user,
+)
 
 if TYPE_CHECKING:
     from imagegen_app.models import Job
@@ -194,3 +201,25 @@ def test_the_history_of_a_job_is_its_own() -> None:
     assert [one.event.type for one in told] == ["job.cancel_requested", "job.cancelled"]
     assert descriptions.describe_job_history(job, most=1)[0].event.type == "job.cancel_requested"
     assert told[0].sentence[0].isupper() or told[0].sentence.startswith("system test")
+
+
+def test_grants_and_their_sentences_name_the_group_while_it_is_there() -> None:
+    grant = make_grant(group=make_group("Editors"), image_model=make_image_model(name="Flux"))
+    grant.reason = "New"
+    model_catalog.save(actor=ACTOR, record=grant)
+
+    found = described("grant.changed")
+
+    assert "the grant of group “Editors” for" in found.sentence
+    assert ("group", "Editors") in found.facts
+
+
+def test_objects_are_named_as_people_know_them_while_they_are_there() -> None:
+    job = make_job()
+    record("job.answered", job=job)
+
+    found = described("job.answered")
+
+    assert found.object.startswith("job “Generate, ")
+    assert found.object in found.sentence
+    assert found.actor == "system test"

@@ -17,6 +17,7 @@ from imagegen_app.models import (
 from imagegen_app.services.audit import _log_findings, log_key, publication, sealing, verification
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.policy import access
+from imagegen_app.services.worker import sweep
 from imagegen_app.testing.factories import make_user
 from tests.services.audit.log_tampering import (
     SYSTEM,
@@ -55,12 +56,39 @@ def published(settings: Any, tmp_path: Path) -> Path:
 
 def test_a_checkpoint_signed_by_another_key_is_not_trusted(settings: Any, tmp_path: Path) -> None:
     sealed_log(2)
-    (tmp_path / "state" / log_key.FILE_NAME).unlink()
+    # A host whose state folder has a key of its own.
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "STATE_DIR": tmp_path / "other"}
+    log_key.next_key()
+    log_key.use_next_key()
 
     report = verification.verify()
 
     assert set(kinds(report)) == {"checkpoint", "published"}
     assert "no signature of this key" in report.findings[0].message
+
+
+def test_a_host_without_the_logs_key_makes_no_second_one(settings: Any, tmp_path: Path) -> None:
+    sealed_log(2)
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "STATE_DIR": tmp_path / "other"}
+
+    with pytest.raises(log_key.KeyOnOtherHost, match=r"Copy audit-signing-key\.pem"):
+        verification.verify()
+
+    assert not (tmp_path / "other" / log_key.FILE_NAME).exists()
+
+
+def test_a_host_without_the_logs_key_goes_on_with_all_else(
+    settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sealed_log(2)
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "STATE_DIR": tmp_path / "other"}
+    append(1)
+    execute("UPDATE imagegen_checkpoint SET created_at = %s", "2026-01-01 00:00:00")
+
+    sweep.sweep()
+
+    assert "The log is not signed" in caplog.text
+    assert AuditEvent.objects.filter(leaf__isnull=True).count() == 0
 
 
 def test_a_checkpoint_whose_columns_were_changed_is_found() -> None:

@@ -118,6 +118,7 @@ def test_every_place_that_holds_the_prompt_is_erased(
     assert (delivery.body, delivery.body_sha256) == ("", "")
     asset = job.assets.get()
     assert (asset.alt_suggestion, asset.alt_text) == ("", "")
+    assert (asset.search_text.public_text, asset.search_text.prompt_text) == ("A mug", "")
     assert Placement.objects.get().previous_alt_text == ""
     told = AuditPersonalText.objects.values_list("value", flat=True)
     assert not any(NAME in text or PROMPT in text for text in told)

@@ -20,7 +20,7 @@ from imagegen_app.services.gateways import storage
 from imagegen_app.services.gateways.storage import StorageFailed
 from imagegen_app.services.job_requests import creation
 from imagegen_app.services.jobs import waiting
-from imagegen_app.services.library import review
+from imagegen_app.services.library import alt_texts
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy import access
 from imagegen_app.services.worker import _captions, driver
@@ -297,7 +297,7 @@ def test_the_audit_event_records_what_happened_to_the_suggestion(
 ) -> None:
     asset = run_job(site).assets.get()
 
-    review.set_alt_text(actor=site.actor, asset=asset, alt_text=text, is_decorative=decorative)
+    alt_texts.set_alt_text(actor=site.actor, asset=asset, alt_text=text, is_decorative=decorative)
 
     event = AuditEvent.objects.filter(type="asset.changed").latest("pk")
     assert json.loads(event.body)["data"].get("suggestion") == recorded

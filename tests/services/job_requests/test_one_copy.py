@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 #: Fields that may differ between two jobs of the same request.
 OWN_FIELDS = {
     "id",
+    "asks_for_review",
     "batch_id",
     "row_key",
     "priority",

@@ -119,7 +119,7 @@ def test_the_story_tells_it_in_sentences(asset: Asset) -> None:
         "Requested by edda",
         "Decision by Berta Boss (boss)",
         "AI modified",
-        "boss placed asset",
+        "boss placed image",
         "an uploaded image",
         "renditions/32x32.webp",
         sealing.vkey(),

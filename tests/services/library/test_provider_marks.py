@@ -140,6 +140,20 @@ def test_the_provider_is_asked_about_the_original_and_the_published_file(
     assert data["original_sha256"] == asset.original_sha256
 
 
+def test_a_declared_mark_that_is_not_found_is_a_problem_of_the_image(
+    openai: SimulatorProcess, asset: Asset, auditor: Person
+) -> None:
+    asset.declared_marks = {"marks": ["synthid"]}
+
+    provider_marks.check(actor=auditor, asset=asset)
+    with_mark = Asset.objects.get(pk=asset.pk).has_mark_problem
+    openai.script(fault={"kind": "no_marks", "on": "marks", "times": 2})
+    provider_marks.check(actor=auditor, asset=asset)
+    without = Asset.objects.get(pk=asset.pk).has_mark_problem
+
+    assert (with_mark, without) == (False, True)
+
+
 def test_the_evidence_pack_tells_the_marks_apart_by_who_says_so(
     asset: Asset, auditor: Person
 ) -> None:

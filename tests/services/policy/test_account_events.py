@@ -252,4 +252,4 @@ def test_the_events_are_told_in_sentences() -> None:
 
     told = descriptions.describe_events(AuditEvent.objects.filter(type="account.group_added"))
 
-    assert told[0].sentence == f"system code added person {account.pk} to the group Compliance."
+    assert told[0].sentence == f"system code added {account} to the group Compliance."

@@ -162,8 +162,8 @@ def _read(document: dict[str, Any]) -> tuple[list[str], list[tuple[bytes, str]]]
             raise Refused(400, "invalid_type", "Invalid content.", param="messages")
         for part in parts:
             _read_part(part, texts=texts, images=images)
-    wished = document.get("response_format", {})
-    if wished.get("type") == "json_object" and not any("json" in text.lower() for text in texts):
+    asked = document.get("response_format", {})
+    if asked.get("type") == "json_object" and not any("json" in text.lower() for text in texts):
         message = "'messages' must contain the word 'json' in some form."
         raise Refused(400, "invalid_value", message, param="messages")
     return texts, images
@@ -185,8 +185,8 @@ def _require_fields(document: dict[str, Any]) -> None:
     limit = document.get("max_tokens", document.get("max_completion_tokens", 1))
     if type(limit) is not int or limit < 1:
         raise Refused(400, "invalid_value", "expected a positive integer", param="max_tokens")
-    wished = document.get("response_format", {"type": "text"})
-    if not isinstance(wished, dict) or wished.get("type") not in {"json_object", "text"}:
+    asked = document.get("response_format", {"type": "text"})
+    if not isinstance(asked, dict) or asked.get("type") not in {"json_object", "text"}:
         raise Refused(400, "invalid_value", "Invalid response_format.", param="response_format")
 
 

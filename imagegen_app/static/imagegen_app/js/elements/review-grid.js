@@ -1,5 +1,6 @@
 // <imagegen-review-grid>: review by keyboard. Without script, radio buttons and links do the same.
 
+import { define } from "../lib/define.js";
 import { neighbour } from "../lib/grid.js";
 
 class ReviewGrid extends HTMLElement {
@@ -61,4 +62,4 @@ class ReviewGrid extends HTMLElement {
   }
 }
 
-customElements.define("imagegen-review-grid", ReviewGrid);
+define("imagegen-review-grid", ReviewGrid);

@@ -1,6 +1,9 @@
 // Custom elements of the studio. Without script the page works with plain forms and links.
 
 import { debounce } from "../lib/timing.js";
+import { define } from "../lib/define.js";
+import { focusFirstFault } from "../lib/focus.js";
+import { matches } from "../lib/keys.js";
 import { inWords } from "../lib/clock.js";
 import { draftOf, fill } from "../lib/draft.js";
 import { changedSince, withoutFiles } from "../lib/sent.js";
@@ -32,6 +35,9 @@ class Recipe extends HTMLElement {
       }
     });
     this.form.addEventListener("submit", (event) => this.send(event));
+    this.form.addEventListener("keydown", (event) => this.onKey(event));
+    if (this.hasAttribute("kept")) focusFirstFault(this.form);
+    this.noteSent();
     // A browser may have restored chosen files with the page.
     this.noticeSource();
     // A page restored from the back/forward cache may be submitted again.
@@ -48,6 +54,23 @@ class Recipe extends HTMLElement {
       // The draft was for another model, whose fields are not there yet.
       this.updateOptions().then(() => draft && fill(this.form, draft));
     }
+  }
+
+  // From a text of several lines, too, where Enter begins a new one.
+  onKey(event) {
+    if (!matches(event, "mod+Enter")) return;
+    event.preventDefault();
+    this.form.requestSubmit(this.querySelector("[name=generate]"));
+  }
+
+  // The request arrived: what was typed is no draft any more. The address says so once.
+  noteSent() {
+    const url = new URL(window.location.href);
+    if (!url.searchParams.has("sent")) return;
+    sessionStorage.removeItem(DRAFT);
+    url.searchParams.delete("sent");
+    window.history.replaceState(window.history.state, "", url);
+    document.getElementById("imagegen-stage-title")?.focus({ preventScroll: true });
   }
 
   // Ignores a second submit while the first one is running.
@@ -228,6 +251,6 @@ class Chosen extends HTMLElement {
 // On every other page of the studio the request has been submitted.
 if (!document.querySelector("imagegen-recipe")) sessionStorage.removeItem(DRAFT);
 
-customElements.define("imagegen-recipe", Recipe);
-customElements.define("imagegen-clock", Clock);
-customElements.define("imagegen-chosen", Chosen);
+define("imagegen-recipe", Recipe);
+define("imagegen-clock", Clock);
+define("imagegen-chosen", Chosen);

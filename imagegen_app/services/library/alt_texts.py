@@ -1,0 +1,216 @@
+"""Hold the alternative texts of assets: what people who cannot see an image are told, per language."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.db.models import Exists, OuterRef
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from imagegen_app import conf
+from imagegen_app.core import prompts
+from imagegen_app.core.limits import MAX_ALT_CHARS
+from imagegen_app.core.states import ReviewState
+from imagegen_app.models import AltText, Asset
+from imagegen_app.services.foundation import event_log
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.library import search_text
+from imagegen_app.services.library.review_requests import is_own
+from imagegen_app.services.policy import access
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from django.db.models import QuerySet
+
+    from imagegen_app.core.actors import Actor
+
+
+class AltSuggestion(NamedTuple):
+    """A text that is offered, and where it comes from: "captioner", "pattern" or "" for none."""
+
+    text: str
+    source: str
+
+
+class NewAltText(NamedTuple):
+    """What a person wrote for one asset."""
+
+    asset: Asset
+    text: str
+    is_decorative: bool
+    #: Texts in further languages, by code.
+    others: Mapping[str, str]
+
+
+@use_case()
+def set_alt_text(
+    *,
+    actor: Actor,
+    asset: Asset,
+    alt_text: str,
+    is_decorative: bool = False,
+    others: Mapping[str, str] | None = None,
+) -> None:
+    """Set an asset's alternative text, or mark it as decorative.
+
+    `others` are the texts in further languages by code; an empty one is removed, and a language that
+    is not named keeps its text.
+
+    :raises NotPermitted: if the actor neither requested it nor may change assets.
+    """
+    _change(actor, NewAltText(asset, alt_text, is_decorative, others or {}))
+
+
+@use_case()
+def set_each(*, actor: Actor, entries: Iterable[NewAltText]) -> int:
+    """Set the texts of several assets, all or none; return how many were changed.
+
+    :raises NotPermitted: at the first that the actor may not change.
+    """
+    return sum(_change(actor, one) for one in entries)
+
+
+def text_for(asset: Asset, language: str | None = None) -> str:
+    """Return the text in a language, by default the active one, else that of the site's own.
+
+    A decorative image has none. Prefetch `alt_texts` for a list.
+    """
+    if asset.is_decorative:
+        return ""
+    code = language or get_language() or ""
+    if code and not _is_own_language(code):
+        found = texts_of(asset)
+        base = code.partition("-")[0]
+        if text := found.get(code) or found.get(base):
+            return text
+    return str(asset.alt_text)
+
+
+def texts_of(asset: Asset) -> dict[str, str]:
+    """Return the texts in further languages than the site's own, by code."""
+    return {one.language: one.text for one in asset.alt_texts.all() if one.text}
+
+
+def further_languages() -> list[tuple[str, str]]:
+    """Return code and name of each language of the site but its own."""
+    return [(code, name) for code, name in conf.languages() if not _is_own_language(code)]
+
+
+def own_language_name() -> str:
+    """Return the name of the site's own language."""
+    names = [name for code, name in conf.languages() if _is_own_language(code)]
+    return names[0] if names else conf.language_code()
+
+
+def suggested_text(asset: Asset) -> AltSuggestion:
+    """Suggest a text: the captioner's, else the template's pattern with the values of the request.
+
+    Never the values by themselves, which describe nothing.
+    """
+    if asset.alt_suggestion:
+        return AltSuggestion(asset.alt_suggestion, "captioner")
+    job = pass_chain.root_job(asset.job)
+    version = job.template_version
+    if version is None or not version.alt_pattern:
+        return AltSuggestion("", "")
+    try:
+        variables = prompts.variables_from(version.variables)
+        text = prompts.render(version.alt_pattern, variables, job.variables).text
+    except prompts.PromptTemplateError:
+        # The values were erased.
+        return AltSuggestion("", "")
+    return AltSuggestion(_cleaned(text), "pattern" if text.strip() else "")
+
+
+def described() -> QuerySet[Asset]:
+    """Return the images that may be shown, and so need words or have them."""
+    found: QuerySet[Asset] = Asset.objects.filter(
+        is_intermediate=False,
+        hard_category="",
+        review_state__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
+    )
+    return found
+
+
+def needs_words(language: str = "") -> QuerySet[Asset]:
+    """Return the images that nobody has described, in a language, or marked as decorative.
+
+    Without a language: in the site's own. In a further one, those are found that have words in that.
+    """
+    rows = described().filter(is_decorative=False)
+    if not language:
+        return rows.filter(alt_text="")
+    texts = AltText.objects.filter(asset=OuterRef("pk"), language=language).exclude(text="")
+    return rows.exclude(alt_text="").exclude(Exists(texts))
+
+
+def may_describe_any(actor: Actor) -> bool:
+    """Return whether the actor may describe any images: their own, or all."""
+    return any(access.has_permission(actor, name) for name in ("change_asset", "request_job"))
+
+
+def missing_reason(asset: Asset) -> str:
+    """Return why an image may not be published without words; empty if it may."""
+    if not conf.get().review.require_alt_text or asset.is_decorative or asset.alt_text:
+        return ""
+    return _("It has no alternative text and is not marked as decorative.")
+
+
+def _change(actor: Actor, entry: NewAltText) -> bool:
+    """Store what a person wrote; return whether it differs from what was there."""
+    asset, is_decorative = entry.asset, entry.is_decorative
+    if not is_own(actor, asset):
+        access.require_permission(actor, "change_asset")
+    # Read anew: a second tab may hold the asset as it was before the first one saved.
+    stored = Asset.objects.select_for_update().get(pk=asset.pk)
+    asset.alt_text, asset.is_decorative = stored.alt_text, stored.is_decorative
+    text = "" if is_decorative else _cleaned(entry.text)
+    languages = _changed_languages(asset, {} if is_decorative else entry.others)
+    is_changed = (asset.alt_text, asset.is_decorative) != (text, is_decorative)
+    if not is_changed and not languages:
+        return False
+    if is_changed:
+        asset.alt_text, asset.is_decorative = text, is_decorative
+        asset.save(update_fields=["alt_text", "is_decorative"])
+    for code, other in languages.items():
+        if other:
+            AltText.objects.update_or_create(asset=asset, language=code, defaults={"text": other})
+        else:
+            AltText.objects.filter(asset=asset, language=code).delete()
+    search_text.renew([asset.pk])
+    suggestion = ""
+    if asset.alt_suggestion and not is_decorative:
+        suggestion = "taken" if text == asset.alt_suggestion else "changed"
+    event_log.record(
+        actor,
+        "asset.changed",
+        subject=asset,
+        job=asset.job,
+        asset=asset,
+        data={
+            "is_decorative": is_decorative,
+            **({"suggestion": suggestion} if suggestion else {}),
+            **({"languages": sorted(languages)} if languages else {}),
+        },
+        personal={"alt_text": "\n".join([text, *(f"{k}: {v}" for k, v in languages.items())])},
+    )
+    return True
+
+
+def _changed_languages(asset: Asset, others: Mapping[str, str]) -> dict[str, str]:
+    offered = {code for code, _name in further_languages()}
+    stored = dict(AltText.objects.filter(asset=asset).values_list("language", "text"))
+    wanted = {code: _cleaned(text) for code, text in others.items() if code in offered}
+    return {code: text for code, text in wanted.items() if stored.get(code, "") != text}
+
+
+def _is_own_language(code: str) -> bool:
+    own = conf.language_code()
+    return code == own or code == own.partition("-")[0]
+
+
+def _cleaned(text: str) -> str:
+    return " ".join(text.split())[:MAX_ALT_CHARS]

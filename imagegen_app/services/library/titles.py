@@ -1,0 +1,61 @@
+"""Name images by what people know of them: never by a number if there is a word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext as _
+
+from imagegen_app.core.actors import Person
+from imagegen_app.services.foundation.local_times import format_day
+
+if TYPE_CHECKING:
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.models import Asset
+
+_MOST_WORDS = 8
+_MOST_CHARS = 80
+_MOST_VALUES = 2
+
+
+def image_title(asset: Asset, *, reader: Actor) -> str:
+    """Return the name of an image for people: its title, its template and values, or its description.
+
+    The values of a template are part of the prompt, and shown to whom the image belongs. Load the
+    job and its template with the image.
+    """
+    version = asset.job.template_version
+    template = version.template.name if version else ""
+    if asset.title and asset.title != template:
+        return asset.title
+    if template:
+        values = _values(asset) if _is_own(asset, reader) else ""
+        return f"{template}: {values}" if values else _with_words(template, asset.alt_text)
+    if asset.alt_text:
+        return _first_words(asset.alt_text)
+    if _is_own(asset, reader) and asset.job.prompt:
+        return _first_words(asset.job.prompt)
+    return _("%(operation)s, %(day)s") % {
+        "operation": asset.job.get_operation_display(),
+        "day": format_day(asset.created_at),
+    }
+
+
+def _is_own(asset: Asset, reader: Actor) -> bool:
+    return isinstance(reader, Person) and asset.job.requester_id == reader.user.pk
+
+
+def _values(asset: Asset) -> str:
+    texts = [str(v).strip() for v in asset.job.variables.values() if isinstance(v, str | int)]
+    return _first_words(", ".join([text for text in texts if text][:_MOST_VALUES]))
+
+
+def _with_words(template: str, description: str) -> str:
+    words = _first_words(description)
+    return f"{template}: {words}" if words else template
+
+
+def _first_words(text: str) -> str:
+    words = text.split()
+    short = " ".join(words[:_MOST_WORDS])[:_MOST_CHARS].rstrip(" ,;:.")
+    return f"{short} …" if len(words) > _MOST_WORDS else short

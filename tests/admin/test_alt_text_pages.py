@@ -1,0 +1,161 @@
+"""The step of the alternative text, and the page on which many images are described."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.urls import reverse
+
+from imagegen_app.models import AltText, Asset
+from imagegen_app.services.library import alt_texts
+from imagegen_app.services.policy import access
+from imagegen_app.testing.factories import make_asset, make_job, make_template, make_user
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def edda(client: Client, settings: Any) -> Any:
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "REQUIRE_SECOND_REVIEWER": True}
+    user = make_user("edda", groups=["Image editors"], is_staff=True)
+    client.force_login(user)
+    return user
+
+
+def step(asset: Asset) -> str:
+    return reverse("admin:imagegen_studio_choose", args=[asset.pk])
+
+
+def many(query: str = "") -> str:
+    return reverse("admin:imagegen_alt_texts") + query
+
+
+def test_the_step_suggests_the_sentence_of_the_template(client: Client, edda: Any) -> None:
+    version = make_template(alt_pattern="A {{ product }} on a table")
+    job = make_job(requester=edda, template_version=version, variables={"product": "blue mug"})
+    asset = make_asset(review_state="pending", job=job, alt_text="", review_requested_at=None)
+
+    page = client.get(step(asset)).content.decode()
+
+    assert "<h1>Alternative text</h1>" in page
+    assert "A blue mug on a table</textarea>" in page
+    assert "comes from the template" in page
+
+
+def test_the_step_keeps_the_words_of_each_language(client: Client, edda: Any) -> None:
+    asset = make_asset(review_state="pending", requester=edda, review_requested_at=None)
+
+    answer = client.post(step(asset), {"alt": "A mug", "alt-de": "Eine Tasse"})
+
+    asset.refresh_from_db()
+    assert "Selected." in answer.content.decode()
+    assert asset.review_requested_at is not None
+    assert list(AltText.objects.values_list("language", "text")) == [("de", "Eine Tasse")]
+
+
+def test_a_refused_step_keeps_what_was_typed(client: Client, edda: Any) -> None:
+    asset = make_asset(review_state="pending", requester=edda, alt_text="")
+
+    page = client.post(step(asset), {"alt": " ", "alt-de": "Eine Tasse"}).content.decode()
+
+    assert "Describe the image, or mark it as decorative." in page
+    assert "Eine Tasse</textarea>" in page
+
+
+def test_many_images_are_described_on_one_page(client: Client, edda: Any) -> None:
+    first, second, third = (make_asset(requester=edda, alt_text="") for _n in range(3))
+    make_asset(alt_text="", title="A stranger's")
+
+    page = client.get(many()).content.decode()
+    client.post(
+        many(),
+        {
+            "asset": [str(first.pk), str(second.pk), str(third.pk)],
+            f"text-{first.pk}": "A red mug",
+            f"decorative-{second.pk}": "1",
+            f"text-{third.pk}": "",
+        },
+    )
+
+    assert page.count("<textarea") == 3
+    assert "A stranger" not in page
+    assert list(alt_texts.needs_words().filter(job__requester=edda)) == [third]
+    first.refresh_from_db()
+    assert first.alt_text == "A red mug"
+
+
+def test_what_somebody_else_wrote_meanwhile_is_not_cleared(client: Client, edda: Any) -> None:
+    asset = make_asset(requester=edda, alt_text="")
+    client.get(many())
+    alt_texts.set_alt_text(actor=access.actor_for(edda), asset=asset, alt_text="Theirs")
+
+    client.post(many(), {"asset": str(asset.pk), f"text-{asset.pk}": "", f"was-{asset.pk}": ""})
+
+    asset.refresh_from_db()
+    assert asset.alt_text == "Theirs"
+
+
+def test_a_suggestion_is_taken_by_a_person_and_not_by_itself(client: Client, edda: Any) -> None:
+    taken, left = (
+        make_asset(requester=edda, alt_text="", alt_suggestion="A red mug") for _n in range(2)
+    )
+    keys = [str(taken.pk), str(left.pk)]
+
+    client.post(many(), {"asset": keys, f"take-{taken.pk}": "1"})
+
+    taken.refresh_from_db()
+    left.refresh_from_db()
+    assert (taken.alt_text, left.alt_text) == ("A red mug", "")
+
+
+def test_texts_in_another_language_are_written_beside_the_sites_own(
+    client: Client, edda: Any
+) -> None:
+    asset = make_asset(requester=edda, alt_text="A mug")
+
+    page = client.get(many("?language=de")).content.decode()
+    client.post(many("?language=de"), {"asset": str(asset.pk), f"text-{asset.pk}": "Eine Tasse"})
+
+    assert "A mug" in page
+    asset.refresh_from_db()
+    assert (asset.alt_text, alt_texts.text_for(asset, "de")) == ("A mug", "Eine Tasse")
+    assert "Eine Tasse" not in client.get(many("?language=de")).content.decode()
+
+
+def test_nobody_describes_the_images_of_others_by_their_keys(client: Client, edda: Any) -> None:
+    asset = make_asset(alt_text="")
+
+    answer = client.post(many(), {"asset": str(asset.pk), f"text-{asset.pk}": "Mine"})
+
+    asset.refresh_from_db()
+    assert (answer.status_code, asset.alt_text) == (422, "")
+
+
+def test_the_list_of_images_finds_those_that_lack_words_or_wait(client: Client, edda: Any) -> None:
+    make_asset(requester=edda, alt_text="", title="Without words")
+    make_asset(requester=edda, title="A draft", review_state="pending", review_requested_at=None)
+    make_asset(requester=edda, title="A waiting one", review_state="pending")
+    address = reverse("admin:imagegen_asset_changelist")
+
+    def titles(query: str) -> list[str]:
+        page = client.get(address + query).content.decode()
+        return [one for one in ("Without words", "A draft", "A waiting one") if one in page]
+
+    assert titles("?words=missing") == ["Without words"]
+    assert titles("?review=waiting") == ["A waiting one"]
+    assert titles("?review=draft") == ["A draft"]
+
+
+def test_described_images_need_no_more_queries_than_few(
+    client: Client, edda: Any, django_assert_max_num_queries: Any
+) -> None:
+    for _number in range(8):
+        make_asset(requester=edda, alt_text="")
+    client.get(many())
+
+    with django_assert_max_num_queries(12):
+        client.get(many())

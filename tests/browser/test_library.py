@@ -1,0 +1,119 @@
+"""The library in a browser: long lists are quick, keys lead everywhere, and "back" leads to the pixel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+
+from imagegen_app.models import Asset, CollectionItem
+from imagegen_app.testing.factories import make_asset, make_attempt, make_job
+from project.catalog.models import Product
+from tests.browser.site import barriers
+
+pytestmark = pytest.mark.browser
+IMAGES = 200
+_TOP = """() => {
+  const tile = [...document.querySelectorAll("[data-tile]")].find((t) => t.getBoundingClientRect().bottom > 60);
+  return [tile.dataset.id, Math.round(tile.getBoundingClientRect().top)];
+}"""
+_SCROLL = """(by) => {
+  let box = document.querySelector("imagegen-grid");
+  while (box.parentElement && !(box.scrollHeight > box.clientHeight + 9 && box.clientHeight &&
+    /auto|scroll/.test(getComputedStyle(box).overflowY))) box = box.parentElement;
+  (box === document.documentElement ? window : box).scrollBy(0, by);
+}"""
+
+
+@pytest.fixture
+def library(page: Any, live_server: Any) -> str:
+    """Return the address of a library with pages of images of the editor."""
+    editor = get_user_model().objects.get(username="editor")
+    attempt = make_attempt(job=make_job(requester=editor))
+    for number in range(IMAGES):
+        make_asset(attempt=attempt, title=f"Image {number:03}", widths=(), size=(8, 6))
+    return f"{live_server.url}{reverse('admin:imagegen_library')}"
+
+
+def test_a_long_list_is_scrolled_walked_and_returned_to(page: Any, library: str) -> None:
+    page.goto(library)
+    feed = page.locator("[data-feed].is-window")
+    feed.wait_for()
+
+    # Scrolling brings in what comes near, and lets go what is far away.
+    for last in ("100", "050"):
+        page.evaluate(_SCROLL, 3000)
+        page.locator(f"[data-tile]:has-text('Image {last}')").wait_for(state="attached")
+    assert page.locator("[data-page]").count() <= 4
+    # An image and back again: the same tile at the same place.
+    page.wait_for_url("**after=**")
+    seen = page.evaluate(_TOP)
+    page.locator(f"[data-id='{seen[0]}'] a").first.click()
+    page.locator("#asset_form").wait_for()
+    page.go_back()
+    page.locator("[data-feed].is-window").wait_for()
+    back = page.evaluate(_TOP)
+    assert back[0] == seen[0]
+    assert abs(back[1] - seen[1]) <= 1
+    # By keys alone, beyond what has come in; then out of the list.
+    page.goto(library)
+    page.locator("[data-tile][tabindex='0']").focus()
+    for _ in range(13):
+        page.keyboard.press("PageDown")
+    page.locator("[data-tile]:focus").wait_for()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("[data-tile]:focus").count() == 1
+    assert page.locator("[data-tile][tabindex='0']").count() == 1
+    page.keyboard.press("Control+End")
+    assert page.evaluate("document.activeElement.id") == "imagegen-after-library"
+    assert page.complaints == []
+
+
+def test_a_selection_lasts_over_pages_and_is_put_into_a_collection(page: Any, library: str) -> None:
+    page.goto(library)
+    page.locator("[data-tile][tabindex='0']").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.reload()
+    assert page.locator("[data-count]").inner_text() == "2 selected"
+    page.locator("[name=pick]").nth(4).click(modifiers=["Shift"], force=True)
+
+    page.click("button[value=collect]")
+    page.fill("#imagegen-name", "Spring")
+    assert page.locator(".imagegen-headline").inner_text() == "3 images are selected."
+    faults = barriers(page, of=".imagegen")
+    page.click(".imagegen-buttons button")
+    page.locator(".messagelist").wait_for()
+    # All that a filter finds is no list of keys.
+    page.goto(f"{library}?q=Image+01")
+    page.check("[data-all]")
+    page.click("button[value=tag]")
+    page.fill("#imagegen-name", "Tens")
+    page.click(".imagegen-buttons button")
+    page.locator(".messagelist").wait_for()
+    page.goto(f"{library}?q=tens")
+
+    assert faults == []
+    assert CollectionItem.objects.filter(collection__name="Spring").count() == 3
+    assert Asset.objects.filter(asset_tags__tag__name="Tens").count() == 10
+    assert page.locator("[data-tile]").count() == 10
+    assert barriers(page, of=".imagegen") == []
+    assert page.complaints == []
+
+
+def test_an_image_that_is_there_is_chosen_for_a_field(
+    page: Any, library: str, live_server: Any
+) -> None:
+    product = Product.objects.first()
+    page.goto(f"{live_server.url}{reverse('admin:catalog_product_change', args=[product.pk])}")
+    page.click("[data-imagegen-open]:has-text('Choose')")
+    frame = page.frame_locator("dialog iframe")
+    frame.locator("[data-tile] a").first.click()
+    frame.locator("button:has-text('Use this image')").click()
+
+    page.locator("[data-picked] img").wait_for(state="visible")
+    assert page.locator("[data-picked] img").get_attribute("alt") == "A mug on a table"
+    assert page.complaints == []
