@@ -12,7 +12,7 @@ from imagegen_app.core.actors import System
 from imagegen_app.core.catalog_entries import CatalogEntry
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.states import WaitingReason
-from imagegen_app.models import Asset, Batch, Grant, ImageModel, Job
+from imagegen_app.models import Asset, Batch, Collection, Grant, ImageModel, Job
 from imagegen_app.providers.families import comfy_examples
 from imagegen_app.services.audit import sealing
 from imagegen_app.services.batches import batch_actions, lifecycle, row_jobs
@@ -20,7 +20,7 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import creation, job_actions, templates
 from imagegen_app.services.jobs import leases, transitions, waiting
-from imagegen_app.services.library import placement
+from imagegen_app.services.library import collections, placement, tags
 from imagegen_app.services.policy import access, model_import, revocations
 from imagegen_app.testing.factories import (
     make_asset,
@@ -35,6 +35,8 @@ from tests import arranged_rows
 
 if TYPE_CHECKING:
     import uuid
+
+    from django.db.models import QuerySet
 
     from imagegen_app.core.actors import Person
     from tests.services.conftest import Site
@@ -225,3 +227,28 @@ def session_of_a_job(site: Site) -> uuid.UUID:
     key = uuid7()
     creation.request_images(actor=site.actor, job_request=replace(site.job_request(), session=key))
     return key
+
+
+def one_image() -> QuerySet[Asset]:
+    """Return a list of one image."""
+    return Asset.objects.filter(pk=make_asset().pk)  # type: ignore[no-any-return]  # as the manager is typed
+
+
+def tagged_image(site: Site) -> QuerySet[Asset]:
+    """Return a list of one image that has a tag."""
+    found = one_image()
+    actor = access.actor_for(make_user("tagger", permissions=["imagegen.change_asset"]))
+    tags.tag(actor=actor, assets=found, name="Spring")
+    return found
+
+
+def collection_of(site: Site) -> Collection:
+    """Return an empty collection of the site's editor."""
+    return collections.create(actor=site.actor, name="Spring")
+
+
+def filled_collection(site: Site) -> tuple[Person, Collection, QuerySet[Asset]]:
+    """Return the site's editor, a collection of theirs, and the image in it."""
+    found, collection = one_image(), collection_of(site)
+    collections.add(actor=site.actor, collection=collection, assets=found)
+    return site.actor, collection, found

@@ -30,6 +30,9 @@ EXCEPTIONS = {
     "audit.restores.find": "reads what a restored backup lost; it records nothing",
     "audit.restores.accept": "a second one finds nothing to accept; see test_restores",
     "audit.key_rotation.rotate": "each rotation makes one more key; see test_key_rotation",
+    "audit.prompt_access.read_provider_message": (
+        "reads what a provider said of a prompt, as `read_prompt` does"
+    ),
     "library.comparison.compare": "reads the prompts of two jobs, as `read_prompt` does",
     "library.delivery.download_url": (
         "each download hands out one more copy, and is recorded for itself"

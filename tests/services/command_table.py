@@ -22,6 +22,7 @@ from imagegen_app.services.job_requests import (
 from imagegen_app.services.library import (
     alt_texts,
     chooser,
+    collections,
     drafts,
     focal_points,
     placement,
@@ -29,8 +30,12 @@ from imagegen_app.services.library import (
     review,
     review_decisions,
     review_requests,
+    saved_views,
+    tags,
     takedown,
+    template_cards,
 )
+from imagegen_app.services.library.asset_filters import AssetFilter
 from imagegen_app.services.policy import (
     catalog_sync,
     model_catalog,
@@ -46,6 +51,7 @@ from imagegen_app.testing.factories import (
     make_grant,
     make_group,
     make_provider,
+    make_template,
 )
 from tests.services import arranged
 
@@ -164,16 +170,81 @@ COMMANDS = [
     Command(
         "job_requests.job_actions.move_to_front",
         "job.moved_to_front",
-        lambda site: [site.request(), site.request()][1],
-        lambda actor, job: job_actions.move_to_front(actor=actor, job=job),
+        lambda site: (site.actor, [site.request(), site.request()][1]),
+        lambda _actor, own: job_actions.move_to_front(actor=own[0], job=own[1]),
         own="only one's own jobs are moved",
     ),
     Command(
         "job_requests.sessions.rename",
         "studio_session.renamed",
-        arranged.session_of_a_job,
-        lambda actor, key: sessions.rename(actor=actor, key=key, name="Spring"),
+        lambda site: (site.actor, arranged.session_of_a_job(site)),
+        lambda _actor, own: sessions.rename(actor=own[0], key=own[1], name="Spring"),
         own="a session is seen by its owner alone",
+    ),
+    Command(
+        "library.template_cards.set_favourite",
+        "",
+        lambda _site: make_template().template,
+        lambda actor, template: template_cards.set_favourite(
+            actor=actor, template=template, is_favourite=True
+        ),
+        own="each person has favourites of their own",
+    ),
+    Command(
+        "library.collections.create",
+        "collection.created",
+        lambda site: site.actor,
+        lambda _actor, own: collections.create(actor=own, name="Spring"),
+        own="each person has collections of their own",
+    ),
+    Command(
+        "library.collections.add",
+        "collection.changed",
+        lambda site: (site.actor, arranged.collection_of(site), arranged.one_image()),
+        lambda _actor, own: done(collections.add(actor=own[0], collection=own[1], assets=own[2])),
+        own="only one's own collection is changed",
+    ),
+    Command(
+        "library.collections.remove",
+        "collection.changed",
+        arranged.filled_collection,
+        lambda _actor, own: done(
+            collections.remove(actor=own[0], collection=own[1], assets=own[2])
+        ),
+        own="only one's own collection is changed",
+    ),
+    Command(
+        "library.saved_views.save",
+        "view.saved",
+        lambda site: site.actor,
+        lambda _actor, own: saved_views.save(
+            actor=own, name="Mugs", wanted=AssetFilter({"q": "mug"})
+        ),
+        own="each person has views of their own",
+    ),
+    Command(
+        "library.saved_views.remove",
+        "view.removed",
+        lambda site: (
+            site.actor,
+            saved_views.save(actor=site.actor, name="Mugs", wanted=AssetFilter({"q": "mug"})),
+        ),
+        lambda _actor, own: saved_views.remove(actor=own[0], view=own[1]),
+        own="each person has views of their own",
+    ),
+    Command(
+        "library.tags.tag",
+        "asset.tagged",
+        lambda _site: arranged.one_image(),
+        lambda actor, assets: done(tags.tag(actor=actor, assets=assets, name="Spring")),
+        own="a second person finds it tagged, as the first one's second try does",
+    ),
+    Command(
+        "library.tags.untag",
+        "asset.untagged",
+        arranged.tagged_image,
+        lambda actor, assets: done(tags.untag(actor=actor, assets=assets, name="Spring")),
+        own="a second person finds it untagged, as the first one's second try does",
     ),
     Command(
         "job_requests.job_actions.request_again",

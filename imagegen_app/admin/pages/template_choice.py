@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -49,6 +50,7 @@ class TemplateChoicePage(Pages):
             "title": _("Choose a template"),
             "words": words,
             "carried": carried_query(request),
+            "carried_fields": parse_qsl(carried_query(request)),
             "free_url": studio_url(request),
             "cards": [
                 {

@@ -38,9 +38,13 @@ def answer_of(attempt: Attempt) -> SpooledAnswer:
 def folder_id() -> str:
     """Return the ID of this host's state folder, created on first use; hosts that share it have the same.
 
-    :raises OSError: if it can be neither read nor created.
+    Empty if it can be neither read nor created, such as on a full disk: an answer is then looked for on
+    whichever host takes its job.
     """
-    return _read_id(conf.state_dir())
+    state_dir = conf.state_dir()
+    with suppress(OSError):
+        return _read_id(state_dir)
+    return ""
 
 
 def place_of_answer() -> dict[str, str]:
@@ -50,7 +54,8 @@ def place_of_answer() -> dict[str, str]:
 
 def is_on_other_host(attempt: Attempt) -> bool:
     """Return whether the answer was written to the state folder of another host, which has it still."""
-    if attempt.answer_folder in {"", folder_id()}:
+    own = folder_id()
+    if not own or attempt.answer_folder in {"", own}:
         return False
     # Somebody may have copied the folder here.
     return not answer_of(attempt).is_complete

@@ -111,8 +111,11 @@ def delete(*, actor: Actor, collection: Collection) -> None:
     """
     _require_own(actor, collection)
     count = CollectionItem.objects.filter(collection=collection).delete()[0]
+    # A second tab may have deleted it before.
+    if not Collection.objects.filter(pk=collection.pk).delete()[0]:
+        skip_audit_event()
+        return
     event_log.record(actor, "collection.deleted", subject=collection, data={"count": count})
-    collection.delete()
 
 
 def clean_name(name: str) -> str:

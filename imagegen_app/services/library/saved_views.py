@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.models import SavedView
 from imagegen_app.services.foundation import event_log
-from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.foundation.unit import skip_audit_event, use_case
 from imagegen_app.services.library.collections import clean_name
 from imagegen_app.services.policy.access import NotPermitted
 
@@ -36,8 +36,13 @@ def save(*, actor: Person, name: str, wanted: AssetFilter) -> SavedView:
     :raises NameMissing: without a name.
     """
     text = clean_name(name)[:MAX_NAME_CHARS]
+    query = wanted.as_query()
+    known = SavedView.objects.filter(owner=actor.user, name=text).first()
+    if known is not None and known.query == query:
+        skip_audit_event()
+        return known
     view, _is_new = SavedView.objects.update_or_create(
-        owner=actor.user, name=text, defaults={"query": wanted.as_query()}
+        owner=actor.user, name=text, defaults={"query": query}
     )
     # The filter may hold words and people's names: it stays out of the log.
     event_log.record(actor, "view.saved", subject=view, personal={"object_label": text})
@@ -56,5 +61,8 @@ def remove(*, actor: Person, view: SavedView) -> None:
         raise NotPermitted(
             _("The view was not removed."), reason=_("It belongs to another person."), remedy=""
         )
+    # A second tab may have removed it before.
+    if not SavedView.objects.filter(pk=view.pk).delete()[0]:
+        skip_audit_event()
+        return
     event_log.record(actor, "view.removed", subject=view)
-    view.delete()

@@ -36,7 +36,8 @@ PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 VALUE = re.compile(r"%\(\w+\)s|\{\w*\}|%s")
 LOCALE = Path(imagegen_app.__file__).parent / "locale"
 #: Labels that are spelt alike in English and the other language.
-SAME_SPELLING = {"Image", "Pilot", "Text"}
+#: In German or French as in English.
+SAME_SPELLING = {"Image", "Magenta", "Orange", "Pilot", "Text", "Turquoise", "Violet"}
 
 
 def error_classes(kind: type[ProviderError] = ProviderError) -> Iterator[type[ProviderError]]:

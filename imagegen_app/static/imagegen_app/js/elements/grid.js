@@ -67,7 +67,6 @@ class Grid extends HTMLElement {
 
   record(page, query) {
     const { first, last, older, newer } = page.dataset;
-    // The last page may be shorter than the others.
     const count = older === undefined ? page.children.length : PAGE_SIZE;
     return { first, last, count, older: older !== undefined, newer: newer !== undefined, query, nodes: null };
   }
