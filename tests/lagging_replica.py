@@ -61,9 +61,10 @@ def replica(folder: Path, *, labels: Collection[str] = ()) -> Iterator[None]:
     shutil.copyfile(migrated.sqlite_template(), path)
     with closing(sqlite3.connect(path)) as database:
         names = "SELECT name FROM sqlite_master WHERE type = 'table'"
-        for (name,) in database.execute(names).fetchall():
+        # The index of words comes before the tables that it keeps itself, and takes them along.
+        for (name,) in sorted(database.execute(names).fetchall()):
             if name.startswith(("imagegen_", "django_tasks_")):
-                database.execute(f'DROP TABLE "{name}"')
+                database.execute(f'DROP TABLE IF EXISTS "{name}"')
         database.commit()
     options = {**connections.settings["default"], "ENGINE": "django.db.backends.sqlite3"}
     options |= {"NAME": str(path), "OPTIONS": {}}
