@@ -231,7 +231,7 @@ def session_of_a_job(site: Site) -> uuid.UUID:
 
 def one_image() -> QuerySet[Asset]:
     """Return a list of one image."""
-    return Asset.objects.filter(pk=make_asset().pk)  # type: ignore[no-any-return]  # as the manager is typed
+    return Asset.objects.filter(pk=make_asset().pk)
 
 
 def tagged_image(site: Site) -> QuerySet[Asset]:
