@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import Avg, F
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Actor
 
-#: How many recent jobs of a model the typical duration is averaged over.
+#: How many recent jobs of a model its usual duration is taken from.
 _SAMPLE = 50
 #: Unfinished jobs of one person that are described.
 _MAX_UNFINISHED = 24
@@ -152,14 +152,19 @@ def unfinished_jobs(actor: Actor) -> list[Progress]:
 
 
 def typical_seconds(model_id: int) -> int | None:
-    """Return how many seconds this model's recent jobs took on average, or None without any."""
-    recent = Job.objects.filter(
-        image_model=model_id, state=JobState.SUCCEEDED.value, started_at__isnull=False
-    ).order_by("-created_at")[:_SAMPLE]
-    spent = Job.objects.filter(pk__in=list(recent.values_list("pk", flat=True))).aggregate(
-        mean=Avg(F("finished_at") - F("started_at"))
-    )["mean"]
-    return None if spent is None else max(1, round(spent.total_seconds()))
+    """Return how many seconds this model's recent jobs usually took (median), or None without any."""
+    recent: Any = (
+        Job.objects.filter(
+            image_model=model_id,
+            state=JobState.SUCCEEDED.value,
+            started_at__isnull=False,
+            finished_at__isnull=False,
+        )
+        .order_by("-created_at")
+        .values_list("started_at", "finished_at")[:_SAMPLE]
+    )
+    spent = [(finished - started).total_seconds() for started, finished in recent]
+    return max(1, round(median(spent))) if spent else None
 
 
 def _phase(job: Job, state: JobState, *, now: datetime, has_no_worker: bool) -> str:
