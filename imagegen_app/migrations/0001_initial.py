@@ -1685,6 +1685,14 @@ class Migration(migrations.Migration):
             model_name='assettag',
             constraint=models.UniqueConstraint(fields=('tag', 'asset'), name='imagegen_asset_tag_once'),
         ),
+        migrations.AddConstraint(
+            model_name='collection',
+            constraint=models.UniqueConstraint(fields=('owner', 'name'), name='imagegen_collection_name_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='savedview',
+            constraint=models.UniqueConstraint(fields=('owner', 'name'), name='imagegen_saved_view_name_once'),
+        ),
         migrations.CreateModel(
             name='StudioSession',
             fields=[

@@ -88,6 +88,9 @@ class Collection(Record):
         verbose_name = _("collection")
         verbose_name_plural = _("collections")
         default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="imagegen_collection_name_once"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -134,6 +137,9 @@ class SavedView(Record):
         verbose_name = _("saved view")
         verbose_name_plural = _("saved views")
         default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="imagegen_saved_view_name_once"),
+        ]
 
     def __str__(self) -> str:
         return self.name

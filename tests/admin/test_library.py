@@ -23,7 +23,9 @@ EMBEDDED = "embed=1&field=image"
 
 @pytest.fixture
 def mine(people: dict[str, Any]) -> Asset:
-    version = make_template()
+    version = make_template(
+        variables=[{"name": name, "label": name.title()} for name in ("product", "light")]
+    )
     job = make_job(
         requester=people["Image editors"],
         template_version=version,

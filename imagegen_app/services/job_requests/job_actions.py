@@ -200,7 +200,8 @@ def move_to_front(*, actor: Actor, job: Job) -> None:
     queued = Job.objects.select_for_update().filter(
         requester=requester, state=JobState.QUEUED.value, priority=job.priority
     )
-    own = list(queued.order_by("queue_order", "pk"))
+    # Locked in an order that never changes; the places are those that another tab may have just changed.
+    own = sorted(queued.order_by("pk"), key=lambda one: (one.queue_order, str(one.pk)))
     if job.pk not in {one.pk for one in own}:
         raise JobActionRefused(
             _("The job was not moved."),

@@ -71,6 +71,7 @@ def add(*, actor: Actor, collection: Collection, assets: QuerySet[Asset]) -> int
     """
     _require_own(actor, collection)
     keys = require_few(assets)
+    _lock(collection)
     known = set(
         CollectionItem.objects.filter(collection=collection).values_list("asset", flat=True)
     )
@@ -93,6 +94,7 @@ def remove(*, actor: Actor, collection: Collection, assets: QuerySet[Asset]) -> 
     """
     _require_own(actor, collection)
     keys = require_few(assets)
+    _lock(collection)
     count = 0
     for start in range(0, len(keys), _AT_ONCE):
         rows = CollectionItem.objects.filter(
@@ -141,6 +143,11 @@ def _require_own(actor: Actor, collection: Collection) -> None:
             reason=_("It belongs to another person."),
             remedy=_("Make a collection of your own."),
         )
+
+
+def _lock(collection: Collection) -> None:
+    """Let two tabs change a collection one after the other."""
+    list(Collection.objects.select_for_update().filter(pk=collection.pk).values_list("pk"))
 
 
 def _record_change(actor: Actor, collection: Collection, what: str, count: int) -> None:

@@ -37,13 +37,15 @@ def save(*, actor: Person, name: str, wanted: AssetFilter) -> SavedView:
     """
     text = clean_name(name)[:MAX_NAME_CHARS]
     query = wanted.as_query()
-    known = SavedView.objects.filter(owner=actor.user, name=text).first()
-    if known is not None and known.query == query:
-        skip_audit_event()
-        return known
-    view, _is_new = SavedView.objects.update_or_create(
+    view, is_new = SavedView.objects.select_for_update().get_or_create(
         owner=actor.user, name=text, defaults={"query": query}
     )
+    if not is_new and view.query == query:
+        skip_audit_event()
+        return view
+    if not is_new:
+        view.query = query
+        view.save(update_fields=["query"])
     # The filter may hold words and people's names: it stays out of the log.
     event_log.record(actor, "view.saved", subject=view, personal={"object_label": text})
     for old in views_of(actor).order_by("-created_at", "-pk")[MAX_VIEWS:]:

@@ -44,6 +44,7 @@ def tag(*, actor: Actor, assets: QuerySet[Asset], name: str) -> int:
     found, _is_new = Tag.objects.get_or_create(
         key=text.casefold()[:MAX_NAME_CHARS], defaults={"name": text}
     )
+    _lock(found)
     known = set(AssetTag.objects.filter(tag=found).values_list("asset", flat=True))
     fresh = [key for key in keys if key not in known]
     for start in range(0, len(fresh), _AT_ONCE):
@@ -68,12 +69,18 @@ def untag(*, actor: Actor, assets: QuerySet[Asset], name: str) -> int:
     if found is None:
         skip_audit_event()
         return 0
+    _lock(found)
     tagged = set(AssetTag.objects.filter(tag=found).values_list("asset", flat=True))
     gone = [one for one in keys if one in tagged]
     for start in range(0, len(gone), _AT_ONCE):
         AssetTag.objects.filter(tag=found, asset__in=gone[start : start + _AT_ONCE]).delete()
     _finish(actor, "asset.untagged", assets, gone, found)
     return len(gone)
+
+
+def _lock(tag: Tag) -> None:
+    """Let two tabs change the images of a tag one after the other."""
+    list(Tag.objects.select_for_update().filter(pk=tag.pk).values_list("pk"))
 
 
 def _require_writable(actor: Actor, assets: QuerySet[Asset]) -> None:

@@ -46,7 +46,14 @@ def _is_own(asset: Asset, reader: Actor) -> bool:
 
 
 def _values(asset: Asset) -> str:
-    texts = [str(v).strip() for v in asset.job.variables.values() if isinstance(v, str | int)]
+    version, given = asset.job.template_version, asset.job.variables
+    # In the template's order: a database may keep the values in one of its own.
+    names = [str(one.get("name", "")) for one in version.variables] if version else list(given)
+    texts = [
+        str(given[name]).strip()
+        for name in names
+        if name in given and isinstance(given[name], str | int)
+    ]
     return _first_words(", ".join([text for text in texts if text][:_MOST_VALUES]))
 
 
