@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
+from imagegen_app.core.capabilities import ANY_SIZE, Capabilities, InputRule, SizeRule
 from imagegen_app.core.errors import UnsupportedParameter
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.model_parameters import Parameter
@@ -68,8 +68,8 @@ def _endpoint(
         rules = {**values["inputs"], InputRole.MASK: InputRule(formats=("png",), max_count=1)}
         values |= {"supports_mask": True, "inputs": rules}
     sized = is_sized or operation is Operation.GENERATE
-    if sized:
-        values["sizes"] = _PIXELS
+    if sized or operation is Operation.UPSCALE:
+        values["sizes"] = _PIXELS if sized else ANY_SIZE
     return Endpoint(Capabilities(**values | dict(can)), is_sized=sized, **more)
 
 
@@ -166,14 +166,17 @@ def input_fields(request: GenerationRequest, *, offer: Capabilities) -> dict[str
     endpoint = endpoint_of(request.model)
     takes = _takes(endpoint, request.operation, offer=offer)
     fields = described_requests.fields_of(
-        request, takes=takes, quality=endpoint.quality or "quality", renamed=_WIRE
+        request,
+        takes=takes,
+        # How many times larger it becomes is said below.
+        offer=replace(offer, sizes=SizeRule()) if endpoint.factor else offer,
+        quality=endpoint.quality or "quality",
+        renamed=_WIRE,
     )
     if "prompt" in takes:
         fields["prompt"] = request.prompt
     if endpoint.factor:
         fields[endpoint.factor] = _factor(request)
-    else:
-        fields |= described_requests.size_of(request, takes=takes)
     return {**endpoint.fixed, **fields, **_images(request, endpoint, takes)}
 
 

@@ -84,6 +84,7 @@ class Replicate(RemoteJobs):
         return Capabilities(
             operations=_MASKED if has_masks else _MASKED - {Operation.INPAINT},
             sizes=SizeRule(step=8, min_pixels=64 * 64, max_side=4096, max_ratio=4.0),
+            operation_sizes={Operation.INPAINT: SizeRule()},
             output_formats=("png", "jpeg", "webp"),
             max_inputs=8,
             inputs=dict.fromkeys((*_PICTURES, InputRole.MASK), InputRule(max_bytes=2**25)),
@@ -154,9 +155,8 @@ class Replicate(RemoteJobs):
         if any(one.guide is not None for one in request.inputs):
             raise UnsupportedParameter(detail="control: it cannot be weighed here")
         takes = await self._takes(request.model)
-        found = {"prompt": request.prompt, **described_requests.fields_of(request, takes=takes)}
-        if request.operation is not Operation.INPAINT:
-            found |= described_requests.size_of(request, takes=takes)
+        usual = described_requests.fields_of(request, takes=takes, offer=self.offer(request.model))
+        found: dict[str, Any] = {"prompt": request.prompt, **usual}
         if request.seed is None and "seed" in takes:
             digest = hashlib.sha256(request.idempotency_key.encode()).hexdigest()
             found["seed"] = int(digest[:7], 16)

@@ -182,7 +182,8 @@ def _capabilities(
         max_count=1 if count is None else int(count.high or known.max_count or 1),
         max_prompt_chars=longest or known.max_prompt_chars,
         qualities=_choices(inputs.get(quality)),
-        output_formats=tuple(dict.fromkeys(formats)) or known.output_formats,
+        # Without an input for it, the model has a format of its own.
+        output_formats=tuple(dict.fromkeys(formats)) or (known.usual_format,),
         backgrounds=_choices(inputs.get("background")),
         max_inputs=most,
         inputs={
