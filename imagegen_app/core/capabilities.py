@@ -175,6 +175,9 @@ class Capabilities:
     is_reproducible: bool = False
     #: Whether it can be told what to leave out.
     supports_negative_prompt: bool = False
+    #: Operations that it takes no prompt for; one that is written nevertheless is not sent, and the
+    #: attempt says so.
+    promptless: frozenset[Operation] = frozenset()
     #: Further parameters by name.
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     #: The sizes of operations that differ from the others.

@@ -143,6 +143,7 @@ class Bedrock(Remote):
             supports_mask=name in {"image-inpaint", "image-erase-object"},
             supports_seed="seed" in fields,
             supports_negative_prompt="negative_prompt" in fields,
+            promptless=frozenset() if "prompt" in fields else frozenset(operations),
             control_kinds=(_KINDS[name],) if name in _KINDS else (),
             parameters=parameters,
         )

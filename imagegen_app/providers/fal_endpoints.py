@@ -32,6 +32,7 @@ _STRENGTH = Parameter(
 _TOLERANCE = Parameter(
     "int", low=1, high=5, help=gettext_noop("How much the filter lets pass; 1 is the least.")
 )
+_PROMPTLESS = frozenset({Operation.REMOVE_BACKGROUND, Operation.UPSCALE})
 _WIRE = {"steps": "num_inference_steps", "guidance": "guidance_scale"}
 
 
@@ -62,6 +63,7 @@ def _endpoint(
     **more: Any,
 ) -> Endpoint:
     values: dict[str, Any] = {"operations": frozenset({operation}), "sizes": SizeRule()}
+    values["promptless"] = values["operations"] & _PROMPTLESS
     if operation is not Operation.GENERATE:
         values |= {"max_inputs": most, "inputs": {InputRole.IMAGE: _IMAGES}}
     if operation is Operation.INPAINT:
@@ -186,7 +188,7 @@ def _takes(
     """Return the names that an endpoint takes, by what it can do."""
     ratios = offer.sizes_for(operation).ratios
     takes = {
-        "prompt": operation not in {Operation.REMOVE_BACKGROUND, Operation.UPSCALE},
+        "prompt": operation not in offer.promptless,
         "num_images": offer.max_count > 1,
         "output_format": len(offer.output_formats) > 1,
         "aspect_ratio": bool(ratios),

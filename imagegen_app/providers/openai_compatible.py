@@ -195,11 +195,11 @@ class OpenAICompatible(RemoteOpenAI):
         note = super().note_of(request, reply, aim=aim)
         note |= {"seed": request.seed, "is_edit": aim == "edits", "model": request.model}
         texts = (request.prompt, request.negative_prompt)
-        cleaned = [text for text in texts if prompt_syntax.without_commands(text) != text]
+        is_cleaned = prompt_syntax.has_commands(*texts)
         if self.option("profile") == "localai":
-            cleaned += [text for text in texts if "|" in text]
+            is_cleaned = is_cleaned or any("|" in text for text in texts)
         # What LiteLLM hands on stays as it was typed.
-        return note | {"is_cleaned": bool(cleaned) and self._server is not None}
+        return note | {"cleaned": is_cleaned and self._server is not None}
 
     def form_of(self, request: GenerationRequest) -> Form:
         server = self._server
@@ -269,8 +269,7 @@ class OpenAICompatible(RemoteOpenAI):
         if headers.get(_FALLBACKS, "0") != "0":
             # Another model than the one that was asked.
             resolved["fallbacks"] = str(headers[_FALLBACKS])
-        if note.get("is_cleaned"):
-            resolved["prompt"] = "cleaned"
+        resolved = prompt_syntax.noted(resolved, note=note)
         model = result.model_version or statuses.short_word(headers, _MODEL)
         # Its prices of Stability's edits are a tenth of the truth.
         is_wrong = note.get("is_edit") and "stability" in str(note.get("model", ""))

@@ -97,6 +97,7 @@ class Stability(RemoteJobs):
             supports_mask=Operation.INPAINT in paths,
             supports_seed=True,
             supports_negative_prompt=True,
+            promptless=frozenset(one for one, path in paths.items() if path in _NO_PROMPT),
             control_kinds=("sketch", "structure", "style"),
             parameters={name: _PARAMETERS[name] for name in parameters.split()},
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.errors import ProviderError, ProviderUnavailable
 from imagegen_app.core.fitted_sizes import size_like
-from imagegen_app.core.types import ControlGuide, InputRole, Lora, Operation, Size
+from imagegen_app.core.types import PROMPT_CLEANED, ControlGuide, InputRole, Lora, Operation, Size
 from imagegen_app.testing.contract.bench import Bench, ContractClient, require
 from imagegen_app.testing.contract.checks import check, remote
 from imagegen_app.testing.contract.samples import sample_image
@@ -25,20 +25,12 @@ if TYPE_CHECKING:
 
 #: The request, as it would leave: where to, and what.
 _Sent = tuple[str, bytes, tuple[tuple[str, str], ...]]
+#: What local servers take for a command: a file of weights.
+_COMMAND = "<lora:evil:1>"
 _LARGER = Size(1536, 1024)
 _SHAPES = (Size(1024, 1024), Size(1536, 1024), Size(1024, 1536), Size(1344, 768))
 #: How many times as large an image becomes.
 _FACTORS = (2, 3)
-#: What a prompt is not needed for.
-_WORDLESS = frozenset(
-    {
-        Operation.UPSCALE,
-        Operation.REMOVE_BACKGROUND,
-        Operation.VARY,
-        Operation.ERASE,
-        Operation.RESTORE_FACES,
-    }
-)
 
 
 class _FreeClient(ContractClient):
@@ -68,9 +60,23 @@ async def what_is_asked_for_changes_the_call(bench: Bench) -> None:
     require(not dropped, f"dropped in silence: {', '.join(dropped)}")
 
 
-async def _dropped(
-    account: Account, sample: GenerationRequest, offered: Capabilities
-) -> list[str]:
+@check(remote)
+async def a_prompt_that_is_not_sent_as_written_is_told(bench: Bench) -> None:
+    """Where a server's commands are taken out of a prompt, the answer says so."""
+    request = bench.request(prompt=f"{bench.samples.first.prompt} {_COMMAND}")
+    if request.operation in bench.capabilities.promptless:
+        return
+    async with bench.account(client_class=_FreeClient) as account:
+        sent = await _sent(account, request)
+    require(sent is not None, "the sample with another prompt is refused")
+    if sent is None or _COMMAND.encode() in sent[1]:
+        return
+    async with bench.account() as account:
+        result = await account.made(request)
+    require(result.resolved.get("prompt") == PROMPT_CLEANED, "a changed prompt is not told")
+
+
+async def _dropped(account: Account, sample: GenerationRequest, offered: Capabilities) -> list[str]:
     """Return what makes no difference to the call of a sample, whatever is asked for."""
     rule = offered.sizes_for(sample.operation)
     good = sample
@@ -87,6 +93,9 @@ async def _dropped(
         least = 2 if name in offered.parameters else len(calls)
         if len(calls) > 1 and len(set(calls)) < least:
             found.append(name)
+    if good.operation in offered.promptless:
+        calls = [await _sent(account, replace(good, prompt=text)) for text in ("", *_prompts(good))]
+        require(len(set(calls)) == 1, "a prompt changes the call, and none is taken")
     if not rule.is_choosable and good.operation is not Operation.REMOVE_BACKGROUND:
         calls = [await _sent(account, replace(good, size=size)) for size in _shapes(good)]
         made = {call for call in calls if call is not None}
@@ -108,7 +117,7 @@ def _variants(
 ) -> Iterator[tuple[str, list[GenerationRequest]]]:
     """Return requests that differ in one thing that the model offers, by its name."""
     fields: dict[str, list[Any]] = {
-        "prompt": [] if good.operation in _WORDLESS else [good.prompt, f"{good.prompt}, in fog"],
+        "prompt": [] if good.operation in offered.promptless else _prompts(good),
         "size": _sizes(good, offered.sizes_for(good.operation)),
         "seed": [None, 7, 8] if offered.supports_seed else [],
         "negative_prompt": ["", "fog"] if offered.supports_negative_prompt else [],
@@ -126,6 +135,10 @@ def _variants(
         if parameter.belongs_to(good.operation):
             given = ({**good.parameters, name: value} for value in values_of(name, parameter))
             yield name, [replace(good, parameters=one) for one in given]
+
+
+def _prompts(good: GenerationRequest) -> list[str]:
+    return [good.prompt, f"{good.prompt}, in fog"]
 
 
 def _sizes(good: GenerationRequest, rule: SizeRule) -> list[Size]:

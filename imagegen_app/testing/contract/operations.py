@@ -98,6 +98,14 @@ def _unfit(bench: Bench) -> Iterator[tuple[str, GenerationRequest]]:
         other = Size(image.width // 2, image.height // 2)
         yield "a mask of another size", replace(inpaint, inputs=(image, sample_mask(other)))
         yield "no mask", replace(inpaint, inputs=(image,))
+    yield from _unfit_values(good, can)
+    yield from _unfit_guides(good, can)
+    yield from bench.samples.refused.items()
+
+
+def _unfit_values(
+    good: GenerationRequest, can: Capabilities
+) -> Iterator[tuple[str, GenerationRequest]]:
     if not can.supports_seed:
         yield "a seed", replace(good, seed=7)
     if not can.supports_negative_prompt:
@@ -108,12 +116,10 @@ def _unfit(bench: Bench) -> Iterator[tuple[str, GenerationRequest]]:
     yield "more LoRA than are offered", replace(good, loras=loras)
     if can.max_loras:
         yield "a LoRA that counts too much", replace(good, loras=(Lora("mugs", weight + 1),))
-    yield from _unfit_guides(good, can)
     for name, parameter in can.parameters.items():
         if not parameter.belongs_to(good.operation):
             value = values_of(name, parameter)[0]
             yield f"{name}, of another operation", replace(good, parameters={name: value})
-    yield from bench.samples.refused.items()
 
 
 def _unfit_guides(

@@ -83,9 +83,7 @@ class Samples:
     def capabilities_of(self, model: str) -> Capabilities:
         """Return what a model of the account can do."""
         corrected = self.overrides.get(model)
-        return registry.capabilities(
-            self.adapter, model, options=self.options, overrides=corrected
-        )
+        return registry.capabilities(self.adapter, model, options=self.options, overrides=corrected)
 
     @property
     def first(self) -> GenerationRequest:
