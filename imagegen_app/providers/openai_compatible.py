@@ -65,6 +65,13 @@ _REJECTED = re.compile(
     re.IGNORECASE,
 )
 _USED_UP = re.compile(r"insufficient_quota|billing[_ ]hard[_ ]limit|credit_balance|PerDay")
+#: Of OpenAI itself, or of another proxy that speaks as OpenAI does.
+_CAPS = ("Billing hard limit", "Budget has been exceeded!")
+#: The proxy's own budgets, of a key, a user, a team or a deployment.
+_OVER_BUDGET = re.compile(
+    r"Budget has been exceeded!|(?:Authentication Error, )?ExceededBudget:"
+    r"|No deployments available - crossed budget"
+)
 _NO_QUOTA = "You exceeded your current quota"
 
 
@@ -287,6 +294,8 @@ def _error_in(document: object) -> dict[str, Any]:
         return error
     named = _CLASS.match(said[:200])
     meaning = (_MEANINGS.get(named[1], "") if named else "") or _meaning_behind(said)
+    if not meaning and _OVER_BUDGET.match(said):
+        meaning = "budget_exceeded"
     return {**error, "code": meaning} if meaning else error
 
 
@@ -301,7 +310,7 @@ def _meaning_behind(said: str) -> str:
     is_limit = "RateLimitError" in said[: found.start(1)]
     is_ours = provider.lower().startswith(("openai", "azure")) and text.startswith(_NO_QUOTA)
     is_used_up = is_limit and (is_ours or _USED_UP.search(text))
-    is_capped = provider == "OpenAI" and text.startswith("Billing hard limit")
+    is_capped = provider == "OpenAI" and text.startswith(_CAPS)
     return "insufficient_quota" if is_used_up or is_capped else ""
 
 
