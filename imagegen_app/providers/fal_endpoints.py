@@ -14,6 +14,7 @@ from imagegen_app.core.model_parameters import Parameter
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.providers.families import described_requests, masks
 from imagegen_app.providers.families.described_requests import TakenInput
+from imagegen_app.providers.families.named_models import wordless_operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ _STRENGTH = Parameter(
 _TOLERANCE = Parameter(
     "int", low=1, high=5, help=gettext_noop("How much the filter lets pass; 1 is the least.")
 )
-_PROMPTLESS = frozenset({Operation.REMOVE_BACKGROUND, Operation.UPSCALE})
+_PROMPTLESS = frozenset({Operation.REMOVE_BACKGROUND, Operation.UPSCALE, Operation.RESTORE_FACES})
 _WIRE = {"steps": "num_inference_steps", "guidance": "guidance_scale"}
 
 
@@ -146,18 +147,25 @@ _ENDPOINTS: tuple[tuple[str, Endpoint], ...] = (
     ),
     (r"fal-ai/esrgan", _endpoint(Operation.UPSCALE, can={}, factor="scale")),
     # What is not known is taken for the plainest of its kind, as its name has it.
-    (r".*(upscal|esrgan).*", _endpoint(Operation.UPSCALE, can={}, factor="upscale_factor")),
-    (r".*(rembg|birefnet|background/remove).*", _endpoint(Operation.REMOVE_BACKGROUND, can={})),
     (r".*(inpaint|/fill).*", _endpoint(Operation.INPAINT, can={})),
     (r".*(/edit|image-to-image|/remix).*", _endpoint(Operation.EDIT, can={})),
     (r".*", _endpoint(Operation.GENERATE, can={})),
 )
 
 
+_WORDLESS = {
+    Operation.UPSCALE: _endpoint(Operation.UPSCALE, can={}, factor="upscale_factor"),
+    Operation.REMOVE_BACKGROUND: _endpoint(Operation.REMOVE_BACKGROUND, can={}),
+    Operation.RESTORE_FACES: _endpoint(Operation.RESTORE_FACES, can={}),
+}
+
+
 def endpoint_of(model: str) -> Endpoint:
     """Return what is known of an endpoint, by its name."""
     name = model.strip("/")
-    return next(endpoint for pattern, endpoint in _ENDPOINTS if re.fullmatch(pattern, name))
+    known = next(endpoint for pattern, endpoint in _ENDPOINTS if re.fullmatch(pattern, name))
+    does = wordless_operations(name)
+    return next((_WORDLESS[one] for one in does if not known.factor), known)
 
 
 def input_fields(request: GenerationRequest, *, offer: Capabilities) -> dict[str, Any]:
@@ -175,8 +183,6 @@ def input_fields(request: GenerationRequest, *, offer: Capabilities) -> dict[str
         quality=endpoint.quality or "quality",
         renamed=_WIRE,
     )
-    if "prompt" in takes:
-        fields["prompt"] = request.prompt
     if endpoint.factor:
         fields[endpoint.factor] = _factor(request)
     return {**endpoint.fixed, **fields, **_images(request, endpoint, takes)}

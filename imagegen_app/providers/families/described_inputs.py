@@ -46,6 +46,7 @@ IMAGES: Final = (
     "input_image",
     "image",
     "image_url",
+    "img",
 )
 MASKS: Final = ("mask", "mask_image", "mask_url")
 ROLE_NAMES: Mapping[InputRole, tuple[str, ...]] = {

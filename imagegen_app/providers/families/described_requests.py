@@ -64,6 +64,7 @@ def fields_of(
     """
     count = next((name for name in described_inputs.COUNTS if name in takes), "")
     optional = {
+        "prompt": None if request.operation in offer.promptless else request.prompt,
         "negative_prompt": request.negative_prompt or None,
         quality: request.quality or None,
         "background": request.background or None,
