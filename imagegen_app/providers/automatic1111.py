@@ -1,8 +1,7 @@
 """Speak to AUTOMATIC1111's web UI and to Forge, started with `--api`: a site's own server, one call a time.
 
-A model is a checkpoint. The server drops checkpoints, LoRA and schedulers that it does not have without a
-word, so they are looked up first. 2026-11: no result to ask for, no cancelling (an interrupt would hit
-anybody's call); how far a call is can be asked by an id of our own.
+A model is a checkpoint. What it does not have, it drops without a word, so names are looked up first.
+2026-11: no result to ask for, and an interrupt would hit anybody's call; progress is asked by our own id.
 """
 
 from __future__ import annotations
@@ -135,6 +134,7 @@ class Automatic1111(Remote):
     recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset()
     has_previews: ClassVar[bool] = True
     has_progress: ClassVar[bool] = True
+    names_models: ClassVar[bool] = True
     example_models: ClassVar[tuple[str, ...]] = ("sd_xl_base_1.0",)
     options: ClassVar[Mapping[str, Parameter]] = {
         "user": Parameter(

@@ -90,6 +90,7 @@ class XAI(RemoteImages):
         zero_retention="setting",
         training="opt_in",
     )
+    names_models: ClassVar[bool] = True
     example_models: ClassVar[tuple[str, ...]] = ("grok-imagine-image-2.0",)
 
     def capabilities(self, model: str) -> Capabilities:

@@ -24,6 +24,11 @@ def deviations(attempt: Attempt) -> list[str]:
         found.append(_("The prompt was not sent: the model takes none for this operation."))
     if "fallbacks" in resolved:
         found.append(_("The gateway passed the call on to another model than the one asked for."))
+    if resolved.get("model"):
+        found.append(
+            _("The provider says that the model %(model)s made it; %(asked)s was asked for.")
+            % {"model": resolved["model"], "asked": attempt.image_model.provider_model_name}
+        )
     return found
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imagegen_app.core.errors import ProviderError
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
+from imagegen_app.core.model_names import is_other_model
 from imagegen_app.core.pricing import ESTIMATE, UNBILLED, CostOrigin, PriceList, PriceUnknown
 from imagegen_app.core.source_types import relationship
 from imagegen_app.core.states import ReviewState, VerdictOutcome
@@ -243,9 +244,13 @@ def _unpriced_kinds(attempt: Attempt, result: ProviderResult) -> tuple[str, ...]
 
 def _resolved(job: Job, attempt: Attempt, result: ProviderResult) -> dict[str, str]:
     """Return the parameters as the provider applied them, and what became of the prompt."""
-    found = dict(result.resolved)
+    found, model = dict(result.resolved), attempt.image_model
+    if adapters.answers_by_name(model) and is_other_model(
+        result.model_version, asked=model.provider_model_name
+    ):
+        found["model"] = result.model_version
     try:
-        offer = adapters.capabilities(attempt.image_model)
+        offer = adapters.capabilities(model)
     except adapters.ProviderNotConfigured:
         return found
     is_unsent = bool(job.prompt) and operation_of(job) in offer.promptless

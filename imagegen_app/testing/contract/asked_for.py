@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.errors import ProviderError, ProviderUnavailable
 from imagegen_app.core.fitted_sizes import size_like
+from imagegen_app.core.model_names import is_other_model
 from imagegen_app.core.types import PROMPT_CLEANED, ControlGuide, InputRole, Lora, Operation, Size
 from imagegen_app.testing.contract.bench import Bench, ContractClient, require
 from imagegen_app.testing.contract.checks import check, remote
@@ -74,6 +75,18 @@ async def a_prompt_that_is_not_sent_as_written_is_told(bench: Bench) -> None:
     async with bench.account() as account:
         result = await account.made(request)
     require(result.resolved.get("prompt") == PROMPT_CLEANED, "a changed prompt is not told")
+
+
+@check(lambda bench: remote(bench) and bench.declared.names_models)
+async def another_model_that_answers_is_told(bench: Bench) -> None:
+    """Where answers name their model, another one than the one asked for is told."""
+    bench.simulator.fail("other_model")
+    async with bench.account() as account:
+        other = await account.made(bench.request())
+        same = await account.made(bench.new_request())
+    asked = bench.samples.first.model
+    require(is_other_model(other.model_version, asked=asked), "another model is not told")
+    require(not is_other_model(same.model_version, asked=asked), "the model is taken for another")
 
 
 async def _dropped(account: Account, sample: GenerationRequest, offered: Capabilities) -> list[str]:

@@ -16,14 +16,17 @@ from imagegen_app.models import AuditEvent, BudgetPeriod
 from imagegen_app.providers.sandbox import Sandbox
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import applied_values, summary
+from imagegen_app.services.policy import model_catalog
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_image_model, make_provider
-from tests.services.conftest import Site, governed
+from imagegen_app.testing.simulator.protocols import load
+from tests.services.conftest import Site, at_simulator, governed
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import GenerationRequest, ProviderResult
     from imagegen_app.models import Job
     from imagegen_app.providers.answers import SpooledAnswer
+    from imagegen_app.testing.simulator.process import SimulatorProcess
 
 
 class Wild(Sandbox):
@@ -144,3 +147,20 @@ def test_an_adapter_that_stumbles_over_an_answer_makes_it_a_bad_response(wild: S
     assert (job.state, job.error_code) == ("failed", "bad_response")
     assert "RecursionError" in job.attempts.get().error_detail
     assert BudgetPeriod.objects.get().spent == job.estimated_cost > 0
+
+
+def test_another_model_than_the_one_asked_for_is_told(
+    db: None, small: Any, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = at_simulator(simulator, small, monkeypatch, "xai", name="grok-imagine-image-2.0")
+    model.provider.base_url += load("xai").base_path
+    model_catalog.save(actor=System("test"), record=model.provider)
+    site = governed(model)
+    simulator.fail("other_model")
+
+    job = drive(site.request(size="1:1"))
+
+    attempt = job.attempts.get()
+    assert (job.state, attempt.resolved["model"]) == ("succeeded", "another-grok-imagine-image-2.0")
+    assert attempt.actual_cost
+    assert "another-grok-imagine-image-2.0 made it" in applied_values.deviations(attempt)[0]
