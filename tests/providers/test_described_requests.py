@@ -21,6 +21,7 @@ from imagegen_app.providers.families.described_requests import (
 from tests.providers.samples import a_request, an_input
 
 ONE, LIST = TakenInput(), TakenInput(is_list=True)
+TAKES = {"prompt": ONE, "seed": ONE}
 #: Of a model that takes no size.
 OFFER = Capabilities(
     operations=frozenset(Operation), sizes=SizeRule(), output_formats=("png", "jpeg")
@@ -59,7 +60,7 @@ def test_a_count_goes_by_the_name_that_there_is_and_is_refused_where_none_is() -
     )
     assert "num_outputs" not in fields_of(replace(two, count=1), takes={}, offer=OFFER)
     with pytest.raises(UnsupportedParameter) as refused:
-        require_taken(fields_of(two, takes={"seed": ONE}, offer=OFFER), {}, takes={"seed": ONE})
+        require_taken(fields_of(two, takes=TAKES, offer=OFFER), {}, takes=TAKES)
     assert refused.value.detail.startswith("num_outputs:")
 
 
@@ -135,7 +136,7 @@ def test_a_format_that_somebody_chose_is_refused_by_a_model_without_formats() ->
 
     assert "output_format" not in fields_of(usual, takes={}, offer=OFFER)
     with pytest.raises(UnsupportedParameter) as refused:
-        require_taken(fields_of(chosen, takes={}, offer=OFFER), {}, takes={})
+        require_taken(fields_of(chosen, takes=TAKES, offer=OFFER), {}, takes=TAKES)
     assert refused.value.detail.startswith("output_format:")
 
 

@@ -91,10 +91,13 @@ def _loras(request: GenerationRequest, takes: TakenInputs) -> dict[str, Any]:
         return {}
     if "loras" in takes:
         return {"loras": [{"path": one.name, "scale": one.weight} for one in request.loras]}
+    # Without a name for them, they are refused under the usual ones.
+    names = [name for name in described_inputs.LORAS if name in takes] or [*described_inputs.LORAS]
     found: dict[str, Any] = {}
-    for n, lora in enumerate(request.loras):
-        name = f"extra_lora{n if n > 1 else ''}" if n else "lora"
-        found |= {name if n else "lora_weights": lora.name, f"{name}_scale": lora.weight}
+    for name, lora in zip(names, request.loras, strict=False):
+        found |= {name: lora.name, described_inputs.LORAS[name]: lora.weight}
+    if len(request.loras) > len(names):
+        raise UnsupportedParameter(detail="loras: more than the model has inputs for")
     return found
 
 

@@ -221,6 +221,25 @@ MODELS: Mapping[str, Model] = {
             polarity="black",
         ),
         Model(
+            "black-forest-labs/flux-dev-lora",
+            "d" * 64,
+            {
+                "prompt": _PROMPT,
+                "image": _URI,
+                "prompt_strength": {"type": "number", "minimum": 0, "maximum": 1},
+                "aspect_ratio": _ASPECT,
+                "num_outputs": {"type": "integer", "minimum": 1, "maximum": 4},
+                "num_inference_steps": {"type": "integer", "minimum": 1, "maximum": 50},
+                "guidance": {"type": "number", "minimum": 0, "maximum": 10},
+                "seed": _SEED,
+                "output_format": _FORMAT,
+                "lora_weights": {"type": "string"},
+                "lora_scale": {"type": "number", "minimum": -1, "maximum": 3},
+                "extra_lora": {"type": "string"},
+                "extra_lora_scale": {"type": "number", "minimum": -1, "maximum": 3},
+            },
+        ),
+        Model(
             "sczhou/codeformer",
             "7de2ea26c616d5bf2245ad0d5e24f0ff9a6204578a5c876db53142edd9d2cd56",
             {
