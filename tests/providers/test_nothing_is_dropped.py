@@ -139,6 +139,7 @@ def described(
     samples: Samples, model: str, *, simulator: SimulatorProcess, folder: Path
 ) -> dict[str, Any]:
     """Return what an administrator who asks about a model would take over."""
+    simulator.reset()
     bench = Bench(samples, simulator=simulator, folder=folder)
 
     async def asked() -> ModelDescription | None:
