@@ -3,7 +3,7 @@
 //
 // All pages have one calculated height and lie at index × height in one box: nothing moves when one comes or
 // goes. The address keeps the page on top, the history the tile and its place: "back" leads there to the pixel.
-// One tile is a stop of the tab key; arrows lead to the others, and Ctrl+End out. Tells "imagegen:paged".
+// One tile is a stop of the tab key; arrows lead to the others, Ctrl+End out. Tells "imagegen:paged".
 
 import { define } from "../lib/define.js";
 import { parse } from "../lib/html.js";
@@ -216,8 +216,7 @@ class Grid extends HTMLElement {
   }
 
   press(event) {
-    // Whoever leaves at once, comes back to where they were.
-    if (event.target.closest("[data-tile] a")) this.note();
+    if (event.target.closest("[data-tile] a")) this.note(); // before it is left
     if (!event.target.closest("[data-step=older] a")) return;
     event.preventDefault();
     this.unasked = 0;
