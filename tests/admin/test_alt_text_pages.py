@@ -46,6 +46,14 @@ def test_the_step_suggests_the_sentence_of_the_template(client: Client, edda: An
     assert "comes from the template" in page
 
 
+def test_the_step_leads_back_into_the_session_it_was_opened_from(client: Client, edda: Any) -> None:
+    asset = make_asset(review_state="pending", requester=edda, review_requested_at=None)
+
+    page = client.get(f"{step(asset)}?embed=1&session=0192f0c0-0000-7000-8000-000000000001").content
+
+    assert b"?embed=1&amp;session=0192f0c0-0000-7000-8000-000000000001" in page
+
+
 def test_the_step_keeps_the_words_of_each_language(client: Client, edda: Any) -> None:
     asset = make_asset(review_state="pending", requester=edda, review_requested_at=None)
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route
+from imagegen_app.admin.pages.carried import carried_query
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.states import ReviewState
 from imagegen_app.forms.admin_urls import admin_url
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 #: Images on one page.
 ROWS = 25
-#: Query parameters that a studio in a frame passes from page to page.
-_CARRIED = ("embed", "field", "target", "object")
 
 
 class ChoosePage(Pages):
@@ -59,7 +58,7 @@ class ChoosePage(Pages):
         context: dict[str, Any] = {
             "title": _("Alternative text"),
             "asset": asset,
-            "carried": urlencode({k: request.GET[k] for k in _CARRIED if request.GET.get(k)}),
+            "carried": carried_query(request),
             "field": request.GET.get("field", ""),
             "preview": delivery.preview_url(asset, width=960),
             "alt": asset.alt_text or suggestion.text,

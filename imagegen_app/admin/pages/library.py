@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
+from imagegen_app.admin.pages.carried import opened_for
 from imagegen_app.admin.pages.library_parts import (
     active_filters,
     built_in_views,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 #: Divides by 2, 3, 4, 5, 6 and 10: no page ends within a row.
 PAGE_SIZE = 60
-#: Query parameters of the chooser, passed from page to page.
-_CARRIED = ("embed", "field", "target", "object")
 
 
 class LibraryPages(Pages):
@@ -107,7 +106,7 @@ class LibraryPages(Pages):
         return HttpResponseRedirect(f"{admin_url('imagegen_library')}?{wanted.as_query()}")
 
     def _shown(self, request: HttpRequest, actor: Person, wanted: AssetFilter) -> dict[str, Any]:
-        carried = {k: request.GET[k] for k in _CARRIED if request.GET.get(k)}
+        carried = opened_for(request)
         assets = asset_filters.find(actor, wanted, for_use=bool(carried))
         rows = assets.select_related(
             "job__image_model", "job__template_version__template"

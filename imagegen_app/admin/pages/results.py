@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
+from imagegen_app.admin.pages.carried import carried_query
 from imagegen_app.admin.pages.result_actions import action_context
-from imagegen_app.admin.pages.stage import carried_query
 from imagegen_app.forms.admin_urls import admin_url, find_admin_url
 from imagegen_app.forms.image_actions import with_query
 from imagegen_app.models import Asset
@@ -30,6 +29,7 @@ from imagegen_app.services.library import (
     review_cases,
     review_requests,
     summary,
+    titles,
 )
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused, NotPermitted
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 _LARGE, _SMALL = 1280, 320
 _MIDDLE = 50
 _MAX_DIGITS = 3
-_NAME_CHARS = 60
 
 
 class ResultPages(Pages):
@@ -89,7 +88,7 @@ class ResultPages(Pages):
         prompt = None if root.prompt_erased_at else prompt_access.read_prompt(actor, root)
         record = find_admin_url("imagegen_asset_change", asset.pk)
         context = {
-            "title": _name(asset, prompt),
+            "title": titles.image_title(asset, reader=actor),
             "asset": asset,
             "large": delivery.preview_url(asset, width=_LARGE),
             "original": "" if asset.hard_category else delivery.signed_url(asset),
@@ -202,12 +201,6 @@ def visible_asset(actor: Person, pk: Any) -> Asset:
     except NotPermitted:
         raise Http404 from None
     return asset
-
-
-def _name(asset: Asset, prompt: str | None) -> str:
-    """Return what people know the image by: its title or text, else how its prompt begins."""
-    found = asset.title or asset.alt_text or " ".join((prompt or "").split())
-    return Truncator(found).chars(_NAME_CHARS) or str(asset)
 
 
 def _may_open_record(request: HttpRequest, asset: Asset) -> bool:

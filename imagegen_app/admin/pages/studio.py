@@ -14,13 +14,9 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.asked_values import asked_values
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
+from imagegen_app.admin.pages.carried import carried_query, studio_url
 from imagegen_app.admin.pages.form_sections import FormSections
-from imagegen_app.admin.pages.stage import (
-    carried_query,
-    sessions_context,
-    stage_context,
-    studio_url,
-)
+from imagegen_app.admin.pages.stage import sessions_context, stage_context
 from imagegen_app.admin.pages.studio_form import StudioForm
 from imagegen_app.admin.pages.studio_offer import offer_context
 from imagegen_app.admin.pages.studio_starts import (

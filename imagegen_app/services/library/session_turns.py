@@ -68,11 +68,6 @@ class Stage:
         """How many of the running jobs can be cancelled."""
         return sum(turn.progress.can_cancel for turn in self.running)
 
-    @property
-    def image_count(self) -> int:
-        """How many images the shown turns have."""
-        return sum(len(turn.images) for turn in self.turns)
-
 
 def stage_of(actor: Person, *, session: UUID, before: UUID | None = None) -> Stage:
     """Return the person's running jobs and the ended requests of a session of theirs."""
