@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 def test_an_image_is_named_by_its_title_its_template_or_its_description() -> None:
     reader = access.actor_for(make_user())
     version = make_template()
-    job = make_job(template_version=version, variables={"colour": "red"})
+    job = make_job(template_version=version, variables={"product": "red"})
 
     assert titles.image_title(make_asset(title="Spring"), reader=reader) == "Spring"
     assert titles.image_title(make_asset(title="", alt_text="A mug. "), reader=reader) == "A mug"
