@@ -1,4 +1,4 @@
-"""Turn the bytes of a set-up file into a document: TOML, JSON, or YAML where it can be read."""
+"""Turn the bytes of a file that describes something into a document: TOML, JSON, or YAML where it can be read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 import tomllib
 from typing import Any, Final
 
+from imagegen_app.core.description_reader import DescriptionProblem, InvalidDescription
 from imagegen_app.core.i18n import Message, gettext_noop
-from imagegen_app.core.setup_document import InvalidDescription, SetupProblem
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 #: Characters of what a parser says.
@@ -66,4 +66,4 @@ def _no_document(kind: str, error: str) -> InvalidDescription:
 
 
 def _invalid(text: str, **values: str) -> InvalidDescription:
-    return InvalidDescription([SetupProblem("", Message(text, values))])
+    return InvalidDescription([DescriptionProblem("", Message(text, values))])
