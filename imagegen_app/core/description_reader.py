@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -54,6 +53,7 @@ _NEEDED: Final[Mapping[str, str]] = {
     "tuple[str, ...]": gettext_noop("“%(name)s” must be a list of names with at least one"),
     "tuple[str, ...] | None": gettext_noop("“%(name)s” must be a list of names"),
     "Mapping[str, Any] | None": gettext_noop("“%(name)s” must be an object"),
+    "tuple[Mapping[str, Any], ...] | None": gettext_noop("“%(name)s” must be a list of objects"),
 }
 
 
@@ -182,10 +182,31 @@ def _object(given: object) -> Any:
         return None
     try:
         document = plain(given)
-        texts = json.dumps(document)
+        json.dumps(document)
+        texts = tuple(_texts_in(document))
     except (TypeError, ValueError, RecursionError):
         return None
-    return None if re.search(r"\\u(?:0000|d[89a-f])", texts) else document
+    return document if all(_is_storable(one) for one in texts) else None
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    """Yield all texts of a document, the names included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield name
+            yield from _texts_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts_in(inner)
+
+
+def _objects(given: object) -> tuple[Any, ...] | None:
+    if not isinstance(given, list | tuple):
+        return None
+    found = tuple(_object(one) for one in given)
+    return None if None in found else found
 
 
 def _names(given: object) -> tuple[str, ...] | None:
@@ -241,4 +262,5 @@ _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "tuple[str, ...]": lambda given: _names(given) or None,
     "tuple[str, ...] | None": _names,
     "Mapping[str, Any] | None": _object,
+    "tuple[Mapping[str, Any], ...] | None": _objects,
 }
