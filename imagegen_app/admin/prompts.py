@@ -17,7 +17,7 @@ from imagegen_app.admin.base import (
     definition_list,
     link,
 )
-from imagegen_app.admin.pages import parameter_fields
+from imagegen_app.admin.pages import parameter_fields, template_versions
 from imagegen_app.admin.pages import template_files as template_files_pages
 from imagegen_app.admin.template_form import CELLS, VARIABLE_ROWS, TemplateForm
 from imagegen_app.core import description_files, passes, prompts
@@ -51,7 +51,11 @@ class PromptTemplateAdmin(RecordAdmin):
     change_list_template = "imagegen_app/admin/records/template_list.html"
 
     def get_urls(self) -> list[URLPattern]:
-        pages = (template_guides.GuidePicturePages, template_files_pages.TemplateFilePages)
+        pages = (
+            template_guides.GuidePicturePages,
+            template_files_pages.TemplateFilePages,
+            template_versions.TemplateVersionPages,
+        )
         return [*(url for one in pages for url in one(self.admin_site).urls()), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -143,8 +147,10 @@ class PromptTemplateAdmin(RecordAdmin):
         if not rows:
             return EMPTY
         return format_html(
-            '<ul class="imagegen-story">{}</ul>',
+            '<ul class="imagegen-story">{}</ul><p><a class="imagegen-button" href="{}">{}</a></p>',
             format_html_join("", '<li><a href="{}">{}</a>, {} {}</li>', rows),
+            admin_url("imagegen_prompttemplate_versions", obj.pk),
+            _("Compare versions, and go back to one"),
         )
 
     def has_write_permission(self, request: HttpRequest) -> bool:

@@ -34,6 +34,9 @@ EXCEPTIONS = {
         "reads what a provider said of a prompt, as `read_prompt` does"
     ),
     "library.comparison.compare": "reads the prompts of two jobs, as `read_prompt` does",
+    "job_requests.templates.publish_again": (
+        "publishes as `publish` does: the content that is published already changes nothing"
+    ),
     "job_requests.template_files.import_templates": (
         "a second import changes nothing; see test_template_files"
     ),

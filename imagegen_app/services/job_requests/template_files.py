@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.models import TemplateVersion
 
 #: Parts of a file that are no content of a version.
 _OF_TEMPLATE = {"name", "purpose", "archived"}
@@ -90,6 +91,13 @@ def export(*, actor: Actor, rows: Iterable[PromptTemplate]) -> dict[str, Any]:
     return write_templates(
         _entry_of(one, templates.draft_of(one.current)) for one in rows if one.current is not None
     )
+
+
+def describe(version: TemplateVersion) -> dict[str, Any]:
+    """Return what a file says of the content of a version; the parts of its template are left out."""
+    entry = _entry_of(version.template, templates.draft_of(version))
+    (written,) = write_templates([entry])["templates"]
+    return {name: value for name, value in written.items() if name not in {"slug", *_OF_TEMPLATE}}
 
 
 def read(source: str | PathLike[str]) -> Any:
