@@ -373,12 +373,10 @@ def draft_of(version: TemplateVersion) -> Draft:
 
 def _worded(draft: Draft) -> dict[str, Any]:
     """Return what a version says in words to a model."""
-    instructions = [one.instruction for one in draft.passes if one.instruction]
     texts = {"body": draft.body, "negative": draft.negative}
-    worded = list(texts_in(dict(draft.parameters)))
     further = {
-        "instructions": instructions,
-        "parameters": worded,
+        "instructions": [one.instruction for one in draft.passes if one.instruction],
+        "parameters": list(texts_in(dict(draft.parameters))),
         "alt_pattern": draft.alt_pattern.strip(),
     }
     return texts | {name: found for name, found in further.items() if found}
