@@ -21,6 +21,30 @@ if TYPE_CHECKING:
 
 
 _SQUARE = Size(1024, 1024)
+_DESCRIBED = "every request, by the published API description"
+_OWN = "our own simulator only"
+#: With what of others each adapter's calls, or the simulator's protocol, were compared.
+CHECKED_BY = {
+    "sandbox": "makes no calls",
+    "openai": f"the client `openai`; {_DESCRIBED}",
+    "generic_jobs": f"{_OWN}: the protocol is ours; `standardwebhooks` for webhooks",
+    "http_jobs": f"{_OWN}: the service is an example; `standardwebhooks` for webhooks",
+    "gemini": "the client `google-genai`",
+    "gemini_vertex": "the client `google-genai`",
+    "bfl": _DESCRIBED,
+    "xai": _OWN,
+    "fal": "the client `fal-client`; questions about models, by the published API description",
+    "ideogram": "requests of version 1, by the published API description; else " + _OWN,
+    "replicate": f"the clients `replicate` and `standardwebhooks`; {_DESCRIBED}",
+    "recraft": _DESCRIBED,
+    "stability": _OWN,
+    "bedrock": "the client `botocore`",
+    "azure_openai": "the client `openai` (`AzureOpenAI`)",
+    "openai_compatible": _OWN,
+    "stable_diffusion_cpp": _OWN,
+    "automatic1111": _OWN,
+    "comfyui": _OWN,
+}
 
 
 def _sizes(rule: SizeRule) -> str:
@@ -54,6 +78,7 @@ def providers() -> str:
         ("shown for the model", *(code(entry.example_model) for entry in adapters)),
         ("needs a key", *(yes_no[entry.needs_credential] for entry in adapters)),
         ("address", *(code(entry.base_url) if entry.base_url else NONE for entry in adapters)),
+        ("checked by", *(CHECKED_BY[entry.name] for entry in adapters)),
         ("further own hosts", *(", ".join(map(code, entry.hosts)) or NONE for entry in adapters)),
         (
             "a lost call's fate is learnt by",
@@ -89,6 +114,7 @@ def providers() -> str:
             "the same seed is the same image",
             *("promised" if offer.is_reproducible else "not promised" for offer in offers),
         ),
+        ("no prompt for", *(_promptless(entry) for entry in adapters)),
         ("negative prompt", *(yes_no[offer.supports_negative_prompt] for offer in offers)),
         ("qualities", *(", ".join(offer.qualities) or NONE for offer in offers)),
         ("quality tiers", *(_tiers(offer) for offer in offers)),
@@ -134,6 +160,14 @@ def _operations_of_others(entry: registry.Adapter) -> frozenset[Operation]:
     """Return what all example models of an adapter can do together."""
     found = (registry.capabilities(entry.name, model) for model in entry.example_models)
     return frozenset[Operation]().union(*(offer.operations for offer in found))
+
+
+def _promptless(entry: registry.Adapter) -> str:
+    """Return the operations for which none of the example models that has them takes a prompt."""
+    found = [registry.capabilities(entry.name, model) for model in entry.example_models]
+    taken = frozenset[Operation]().union(*(offer.operations - offer.promptless for offer in found))
+    none = frozenset[Operation]().union(*(offer.promptless for offer in found)) - taken
+    return ", ".join(code(one.value) for one in Operation if one in none) or NONE
 
 
 def adapter_options() -> str:

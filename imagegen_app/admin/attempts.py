@@ -30,6 +30,7 @@ from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Attempt, Batch, KeptAnswer, Verdict
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.foundation.local_times import format_in_name
+from imagegen_app.services.library import applied_values
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class AttemptAdmin(OwnedRecordAdmin):
         "queue_position",
         "result_expires_at",
         "model_version",
+        "applied",
         "workflow",
         "charged",
         "charge_source",
@@ -118,6 +120,12 @@ class AttemptAdmin(OwnedRecordAdmin):
         if kept is None or not access.has_permission(obj.reader, "view_keptanswer"):
             return EMPTY
         return link(admin_url("imagegen_keptanswer_change", kept.pk), kept)
+
+    @admin.display(description=gettext_lazy("as the provider applied it"))
+    def applied(self, obj: Attempt) -> SafeString:
+        """Return the parameters as the provider applied them, and what it was not sent."""
+        notes = [(_("Note"), text) for text in applied_values.deviations(obj)]
+        return definition_list([*applied_values.applied_values(obj), *notes])
 
     @admin.display(description=gettext_lazy("charged"))
     def charged(self, obj: Attempt) -> str:

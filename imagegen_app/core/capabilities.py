@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imagegen_app.core.i18n import Message, gettext_noop
-from imagegen_app.core.types import Complaint, Size
+from imagegen_app.core.types import Complaint, Operation, Size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagegen_app.core.model_parameters import Parameter
-    from imagegen_app.core.types import ImageInput, InputRole, Operation
+    from imagegen_app.core.types import ImageInput, InputRole
 
 #: Proportions count as equal up to this difference: providers round sides to steps.
 RATIO_TOLERANCE = 0.03
@@ -98,6 +98,10 @@ class SizeRule:
         return None
 
 
+#: Of a model that makes whatever size is asked for, and refuses what does not fit its image.
+ANY_SIZE = SizeRule(min_pixels=64 * 64)
+
+
 @dataclass(frozen=True, slots=True)
 class InputRule:
     """Which files a model takes as input images of one role.
@@ -171,6 +175,9 @@ class Capabilities:
     is_reproducible: bool = False
     #: Whether it can be told what to leave out.
     supports_negative_prompt: bool = False
+    #: Operations that it takes no prompt for; one that is written nevertheless is not sent, and the
+    #: attempt says so.
+    promptless: frozenset[Operation] = frozenset()
     #: Further parameters by name.
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     #: The sizes of operations that differ from the others.
@@ -189,8 +196,9 @@ class Capabilities:
         return "png" if is_png else self.output_formats[0]
 
     def sizes_for(self, operation: Operation) -> SizeRule:
-        """Return which sizes the model supports for an operation."""
-        return self.operation_sizes.get(operation, self.sizes)
+        """Return which sizes the model supports for an operation; a cut-out is as large as its image."""
+        usual = SizeRule() if operation is Operation.REMOVE_BACKGROUND else self.sizes
+        return self.operation_sizes.get(operation, usual)
 
     def input_rule(self, role: InputRole) -> InputRule:
         """Return which files the model takes as input images of a role."""

@@ -276,6 +276,7 @@ _READERS: _Readers = {
     "supports_seed": _switch,
     "is_reproducible": _switch,
     "supports_negative_prompt": _switch,
+    "promptless": _operations,
     "parameters": _parameters,
     "control_kinds": _texts,
     "max_loras": _count,

@@ -31,6 +31,17 @@ IMAGE_INPUT_OPERATIONS = frozenset(Operation) - {Operation.GENERATE}
 #: Operations that need a mask.
 MASK_OPERATIONS = frozenset({Operation.INPAINT, Operation.ERASE})
 
+#: Operations that say all by themselves: they need no prompt.
+WORDLESS_OPERATIONS = frozenset(
+    {
+        Operation.UPSCALE,
+        Operation.REMOVE_BACKGROUND,
+        Operation.VARY,
+        Operation.ERASE,
+        Operation.RESTORE_FACES,
+    }
+)
+
 
 class InputRole(StrEnum):
     """What an input image is for."""

@@ -20,6 +20,8 @@ FOLLOW_UP_OPERATIONS = (
 )
 #: How many times larger an upscale may make each side.
 FACTORS = (2, 3, 4)
+#: Where nobody says how many; and of a model that decides it itself.
+USUAL_FACTOR = 2
 #: Follow-up passes of one job.
 MAX_PASSES = 3
 
@@ -74,7 +76,9 @@ def parse(text: str) -> Pass:
         model, _colon, instruction = rest.partition(":")
         return _validated(operation, model, "1", instruction)
     factor, _colon, model = rest.rpartition(":")
-    return _validated(operation, model, factor or ("2" if operation == Operation.UPSCALE else "1"))
+    return _validated(
+        operation, model, factor or str(USUAL_FACTOR if operation == Operation.UPSCALE else 1)
+    )
 
 
 def passes_from(rows: Sequence[Mapping[str, Any] | Pass | str]) -> tuple[Pass, ...]:

@@ -6,11 +6,12 @@ import base64
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
 from imagegen_app.core.operations import IMAGE_INPUT_OPERATIONS as IMAGE_INPUT_OPERATIONS  # noqa: PLC0414 - exported
 from imagegen_app.core.operations import MASK_OPERATIONS as MASK_OPERATIONS  # noqa: PLC0414 - exported
+from imagegen_app.core.operations import WORDLESS_OPERATIONS as WORDLESS_OPERATIONS  # noqa: PLC0414 - exported
 from imagegen_app.core.operations import InputRole as InputRole  # noqa: PLC0414 - exported
 from imagegen_app.core.operations import Operation as Operation  # noqa: PLC0414 - exported
 from imagegen_app.core.provider_text import (
@@ -302,6 +303,12 @@ class ProviderImage:
         )
         object.__setattr__(self, "claimed_media_type", claimed)
         object.__setattr__(self, "revised_prompt", revised)
+
+
+#: What `ProviderResult.resolved` says of a prompt that did not go to the provider as it was written:
+#: commands of its server were taken out, or the model takes none for the operation.
+PROMPT_CLEANED: Final = "cleaned"
+PROMPT_UNSENT: Final = "unsent"
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,6 +271,7 @@ class Migration(migrations.Migration):
                 ('reported_currency', models.CharField(blank=True, max_length=3)),
                 ('provider_request_id', models.CharField(blank=True, max_length=200, verbose_name="provider's request ID")),
                 ('model_version', models.CharField(blank=True, max_length=120, verbose_name='model version reported')),
+                ('resolved', models.JSONField(blank=True, default=dict, verbose_name='as the provider applied it')),
                 ('revised_prompt', models.TextField(blank=True, verbose_name='prompt as the provider reworded it')),
                 ('reserved_cost', imagegen_app.models.amounts.MoneyField(default=0, verbose_name='reserved')),
                 ('actual_cost', imagegen_app.models.amounts.MoneyField(blank=True, null=True, verbose_name='charged')),

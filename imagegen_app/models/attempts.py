@@ -77,6 +77,11 @@ class Attempt(Record):
     reported_currency = models.CharField(max_length=3, blank=True)
     provider_request_id = models.CharField(_("provider's request ID"), max_length=200, blank=True)
     model_version = models.CharField(_("model version reported"), max_length=120, blank=True)
+    #: Parameters as the provider applied them, by name, and what became of the prompt; see
+    #: `core.types.ProviderResult`. Erased together with the prompt.
+    resolved: models.JSONField[Any, Any] = models.JSONField(
+        _("as the provider applied it"), default=dict, blank=True
+    )
     #: Erased together with the prompt.
     revised_prompt = models.TextField(_("prompt as the provider reworded it"), blank=True)
     reserved_cost = money(verbose_name=_("reserved"), default=0)

@@ -1,8 +1,7 @@
 """Speak to AUTOMATIC1111's web UI and to Forge, started with `--api`: a site's own server, one call a time.
 
-A model is a checkpoint. The server drops checkpoints, LoRA and schedulers that it does not have without a
-word, so they are looked up first. 2026-11: no result to ask for, no cancelling (an interrupt would hit
-anybody's call); how far a call is can be asked by an id of our own.
+A model is a checkpoint. What it does not have, it drops without a word, so names are looked up first.
+2026-11: no result to ask for, and an interrupt would hit anybody's call; progress is asked by our own id.
 """
 
 from __future__ import annotations
@@ -135,6 +134,7 @@ class Automatic1111(Remote):
     recovery: ClassVar[frozenset[RecoveryMethod]] = frozenset()
     has_previews: ClassVar[bool] = True
     has_progress: ClassVar[bool] = True
+    names_models: ClassVar[bool] = True
     example_models: ClassVar[tuple[str, ...]] = ("sd_xl_base_1.0",)
     options: ClassVar[Mapping[str, Parameter]] = {
         "user": Parameter(
@@ -173,6 +173,7 @@ class Automatic1111(Remote):
             supports_seed=True,
             is_reproducible=True,
             supports_negative_prompt=True,
+            promptless=frozenset(_TREATED),
             control_kinds=kinds,
             parameters=_PARAMETERS | (_FORGE if self.option("is_forge") else {}),
             max_loras=8,
@@ -211,8 +212,7 @@ class Automatic1111(Remote):
         watched = task_progress.watched(self, task, on_progress=on_progress, on_preview=on_preview)
         async with watched:
             reply = await self.send("POST", path, body=body, answer=answer, **options)
-        texts = (request.prompt, request.negative_prompt)
-        is_cleaned = any(prompt_syntax.without_commands(text) != text for text in texts)
+        is_cleaned = prompt_syntax.has_commands(request.prompt, request.negative_prompt)
         note = {"asked": request.count, "cleaned": is_cleaned}
         return await self.kept(reply, answer=answer, note=note)
 
@@ -356,12 +356,12 @@ class Automatic1111(Remote):
         model, digest, sampler = (str(value_at(info, name) or "") for name in names)
         # Of each image that it drew, usable or not.
         steps = clean_count(value_at(info, "steps"), most=MAX_UNITS) or 0
-        resolved = {"sampler": sampler, "prompt": "cleaned" if note.get("cleaned") else ""}
+        resolved = prompt_syntax.noted({"sampler": sampler} if sampler else {}, note=note)
         return ProviderResult(
             images,
             usage=Usage(steps=steps * most),
             model_version=f"{model} [{digest}]" if digest else model,
-            resolved={name: value for name, value in resolved.items() if value},
+            resolved=resolved,
             unusable=unusable,
         )
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import quote
 
-from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
+from imagegen_app.core.capabilities import ANY_SIZE, Capabilities, InputRule, SizeRule
 from imagegen_app.core.data_handling import DataFact, facts
 from imagegen_app.core.errors import BadResponse, ContentBlocked, UnsupportedParameter
 from imagegen_app.core.i18n import gettext_noop
@@ -135,7 +135,7 @@ class Bedrock(Remote):
         return Capabilities(
             operations=frozenset(operations),
             sizes=stable_image.RATIOS if "aspect_ratio" in fields else SizeRule(),
-            operation_sizes={Operation.EDIT: SizeRule()},
+            operation_sizes={Operation.EDIT: SizeRule(), Operation.OUTPAINT: ANY_SIZE},
             max_prompt_chars=stable_image.MAX_PROMPT_CHARS,
             output_formats=("png", "jpeg", *_MORE_FORMATS.get(name, ("webp",))),
             max_inputs={"image-core": 0, "style-transfer": 2}.get(name, 1),
@@ -143,6 +143,7 @@ class Bedrock(Remote):
             supports_mask=name in {"image-inpaint", "image-erase-object"},
             supports_seed="seed" in fields,
             supports_negative_prompt="negative_prompt" in fields,
+            promptless=frozenset() if "prompt" in fields else frozenset(operations),
             control_kinds=(_KINDS[name],) if name in _KINDS else (),
             parameters=parameters,
         )

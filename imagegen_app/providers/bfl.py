@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import quote, urlsplit
 
 from imagegen_app.core import errors
-from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
+from imagegen_app.core.capabilities import ANY_SIZE, Capabilities, InputRule, SizeRule
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.json_paths import value_at
 from imagegen_app.core.model_parameters import Parameter
@@ -85,7 +85,7 @@ _LINES: Mapping[str, _Line] = {
     "flux-pro-1.1": _Line(_GENERATE, _SQUARES, "image_prompt", 1, 6, _UPSAMPLING),
     "flux-dev": _Line(_GENERATE, _SQUARES, "image_prompt", 1, 6, _DEV | _UPSAMPLING),
     "flux-pro-1.0-fill": _Line(_FILL, SizeRule(), "image", 1, 6, _FINE | _UPSAMPLING),
-    "flux-pro-1.0-expand": _Line(_EXPAND, SizeRule(), "image", 1, 6, _ANCHOR | _FINE | _UPSAMPLING),
+    "flux-pro-1.0-expand": _Line(_EXPAND, ANY_SIZE, "image", 1, 6, _ANCHOR | _FINE | _UPSAMPLING),
     "": _Line(),
 }
 _STAGES: Mapping[str, Literal["input", "output"]] = {

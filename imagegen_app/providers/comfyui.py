@@ -29,7 +29,7 @@ from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.json_paths import value_at
 from imagegen_app.core.model_descriptions import ModelDescription
 from imagegen_app.core.model_parameters import Parameter
-from imagegen_app.core.types import RecoveryMethod, Submission, SubmissionStatus
+from imagegen_app.core.types import ProviderResult, RecoveryMethod, Submission, SubmissionStatus
 from imagegen_app.providers.families import (
     comfy_calls,
     comfy_checks,
@@ -39,6 +39,7 @@ from imagegen_app.providers.families import (
     comfy_workflows,
     masks,
     own_servers,
+    prompt_syntax,
     statuses,
 )
 from imagegen_app.providers.families.submit_poll import JobShape
@@ -124,7 +125,7 @@ class ComfyUI(RemoteJobs):
         ours, graph_digest = _id_of(request.idempotency_key), _digest(workflow)
         client = comfy_events.client_of(ours)
         state = {"seed": values.get("seed"), "graph": graph_digest, "nodes": workflow.outputs}
-        state["client"] = client
+        state |= {"client": client, "cleaned": comfy_workflows.is_cleaned(request)}
         reply, job = await self._find(ours, nodes=workflow.outputs)
         if job is not None:
             job["model_version"] = graph_digest
@@ -199,6 +200,12 @@ class ComfyUI(RemoteJobs):
             return "not_offered"
         await self._done("/interrupt", {"prompt_id": ref})
         return "requested"
+
+    def read_answer(self, answer: SpooledAnswer) -> ProviderResult:
+        result = super().read_answer(answer)
+        return replace(
+            result, resolved=prompt_syntax.noted(result.resolved, note=answer.metadata())
+        )
 
     def error_of(self, reply: Reply) -> ProviderError:
         return statuses.classify(reply, error_of=comfy_calls.error_in)

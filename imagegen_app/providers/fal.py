@@ -119,6 +119,7 @@ class Fal(RemoteJobs):
         "fal-ai/flux/dev",
         "fal-ai/flux-general/inpainting",
         "fal-ai/nano-banana-2/edit",
+        "fal-ai/codeformer",
     )
     options: ClassVar[Mapping[str, Parameter]] = {
         "result_seconds": Parameter(

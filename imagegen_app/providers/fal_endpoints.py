@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
+from imagegen_app.core.capabilities import ANY_SIZE, Capabilities, InputRule, SizeRule
 from imagegen_app.core.errors import UnsupportedParameter
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.model_parameters import Parameter
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.providers.families import described_requests, masks
 from imagegen_app.providers.families.described_requests import TakenInput
+from imagegen_app.providers.families.named_models import wordless_operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,7 @@ _STRENGTH = Parameter(
 _TOLERANCE = Parameter(
     "int", low=1, high=5, help=gettext_noop("How much the filter lets pass; 1 is the least.")
 )
+_PROMPTLESS = frozenset({Operation.REMOVE_BACKGROUND, Operation.UPSCALE, Operation.RESTORE_FACES})
 _WIRE = {"steps": "num_inference_steps", "guidance": "guidance_scale"}
 
 
@@ -62,14 +64,15 @@ def _endpoint(
     **more: Any,
 ) -> Endpoint:
     values: dict[str, Any] = {"operations": frozenset({operation}), "sizes": SizeRule()}
+    values["promptless"] = values["operations"] & _PROMPTLESS
     if operation is not Operation.GENERATE:
         values |= {"max_inputs": most, "inputs": {InputRole.IMAGE: _IMAGES}}
     if operation is Operation.INPAINT:
         rules = {**values["inputs"], InputRole.MASK: InputRule(formats=("png",), max_count=1)}
         values |= {"supports_mask": True, "inputs": rules}
     sized = is_sized or operation is Operation.GENERATE
-    if sized:
-        values["sizes"] = _PIXELS
+    if sized or operation is Operation.UPSCALE:
+        values["sizes"] = _PIXELS if sized else ANY_SIZE
     return Endpoint(Capabilities(**values | dict(can)), is_sized=sized, **more)
 
 
@@ -144,18 +147,25 @@ _ENDPOINTS: tuple[tuple[str, Endpoint], ...] = (
     ),
     (r"fal-ai/esrgan", _endpoint(Operation.UPSCALE, can={}, factor="scale")),
     # What is not known is taken for the plainest of its kind, as its name has it.
-    (r".*(upscal|esrgan).*", _endpoint(Operation.UPSCALE, can={}, factor="upscale_factor")),
-    (r".*(rembg|birefnet|background/remove).*", _endpoint(Operation.REMOVE_BACKGROUND, can={})),
     (r".*(inpaint|/fill).*", _endpoint(Operation.INPAINT, can={})),
     (r".*(/edit|image-to-image|/remix).*", _endpoint(Operation.EDIT, can={})),
     (r".*", _endpoint(Operation.GENERATE, can={})),
 )
 
 
+_WORDLESS = {
+    Operation.UPSCALE: _endpoint(Operation.UPSCALE, can={}, factor="upscale_factor"),
+    Operation.REMOVE_BACKGROUND: _endpoint(Operation.REMOVE_BACKGROUND, can={}),
+    Operation.RESTORE_FACES: _endpoint(Operation.RESTORE_FACES, can={}),
+}
+
+
 def endpoint_of(model: str) -> Endpoint:
     """Return what is known of an endpoint, by its name."""
     name = model.strip("/")
-    return next(endpoint for pattern, endpoint in _ENDPOINTS if re.fullmatch(pattern, name))
+    known = next(endpoint for pattern, endpoint in _ENDPOINTS if re.fullmatch(pattern, name))
+    does = wordless_operations(name)
+    return next((_WORDLESS[one] for one in does if not known.factor), known)
 
 
 def input_fields(request: GenerationRequest, *, offer: Capabilities) -> dict[str, Any]:
@@ -166,14 +176,15 @@ def input_fields(request: GenerationRequest, *, offer: Capabilities) -> dict[str
     endpoint = endpoint_of(request.model)
     takes = _takes(endpoint, request.operation, offer=offer)
     fields = described_requests.fields_of(
-        request, takes=takes, quality=endpoint.quality or "quality", renamed=_WIRE
+        request,
+        takes=takes,
+        # How many times larger it becomes is said below.
+        offer=replace(offer, sizes=SizeRule()) if endpoint.factor else offer,
+        quality=endpoint.quality or "quality",
+        renamed=_WIRE,
     )
-    if "prompt" in takes:
-        fields["prompt"] = request.prompt
     if endpoint.factor:
         fields[endpoint.factor] = _factor(request)
-    else:
-        fields |= described_requests.size_of(request, takes=takes)
     return {**endpoint.fixed, **fields, **_images(request, endpoint, takes)}
 
 
@@ -183,7 +194,7 @@ def _takes(
     """Return the names that an endpoint takes, by what it can do."""
     ratios = offer.sizes_for(operation).ratios
     takes = {
-        "prompt": operation not in {Operation.REMOVE_BACKGROUND, Operation.UPSCALE},
+        "prompt": operation not in offer.promptless,
         "num_images": offer.max_count > 1,
         "output_format": len(offer.output_formats) > 1,
         "aspect_ratio": bool(ratios),

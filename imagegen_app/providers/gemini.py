@@ -89,6 +89,7 @@ class Gemini(Remote):
             marks=["synthid"],
         ),
     }
+    names_models: ClassVar[bool] = True
     example_models: ClassVar[tuple[str, ...]] = ("gemini-nano-banana-2.1",)
 
     def auth_with(self, credential: Credential) -> Auth:

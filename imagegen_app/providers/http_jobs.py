@@ -120,7 +120,8 @@ class HttpJobs(RemoteJobs):
             if value and name not in places and name.partition(".")[0] not in places:
                 raise UnsupportedParameter(detail=f"{name}: the body has no place for it")
         has_size = "size" in places or {"width", "height"} <= places
-        is_only = offer.sizes_for(request.operation).allowed == (request.size,)
+        rule = offer.sizes_for(request.operation)
+        is_only = rule.allowed == (request.size,) or not rule.is_choosable
         if request.operation in _SIZED and not has_size and not is_only:
             raise UnsupportedParameter(
                 detail="size: the body has no place for it; correct the model's sizes to the one"

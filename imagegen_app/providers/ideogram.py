@@ -211,6 +211,7 @@ class Ideogram(RemoteJobs):
             supports_mask=Operation.INPAINT in routes,
             supports_seed=True,
             supports_negative_prompt="negative_prompt" in fields,
+            promptless=frozenset(one for one in routes if one is Operation.REMOVE_BACKGROUND),
             parameters={name: one for name, one in _PARAMETERS.items() if name in fields},
         )
 

@@ -65,6 +65,13 @@ _REJECTED = re.compile(
     re.IGNORECASE,
 )
 _USED_UP = re.compile(r"insufficient_quota|billing[_ ]hard[_ ]limit|credit_balance|PerDay")
+#: Of OpenAI itself, or of another proxy that speaks as OpenAI does.
+_CAPS = ("Billing hard limit", "Budget has been exceeded!")
+#: The proxy's own budgets, of a key, a user, a team or a deployment.
+_OVER_BUDGET = re.compile(
+    r"Budget has been exceeded!|(?:Authentication Error, )?ExceededBudget:"
+    r"|No deployments available - crossed budget"
+)
 _NO_QUOTA = "You exceeded your current quota"
 
 
@@ -195,11 +202,11 @@ class OpenAICompatible(RemoteOpenAI):
         note = super().note_of(request, reply, aim=aim)
         note |= {"seed": request.seed, "is_edit": aim == "edits", "model": request.model}
         texts = (request.prompt, request.negative_prompt)
-        cleaned = [text for text in texts if prompt_syntax.without_commands(text) != text]
+        is_cleaned = prompt_syntax.has_commands(*texts)
         if self.option("profile") == "localai":
-            cleaned += [text for text in texts if "|" in text]
+            is_cleaned = is_cleaned or any("|" in text for text in texts)
         # What LiteLLM hands on stays as it was typed.
-        return note | {"is_cleaned": bool(cleaned) and self._server is not None}
+        return note | {"cleaned": is_cleaned and self._server is not None}
 
     def form_of(self, request: GenerationRequest) -> Form:
         server = self._server
@@ -269,8 +276,7 @@ class OpenAICompatible(RemoteOpenAI):
         if headers.get(_FALLBACKS, "0") != "0":
             # Another model than the one that was asked.
             resolved["fallbacks"] = str(headers[_FALLBACKS])
-        if note.get("is_cleaned"):
-            resolved["prompt"] = "cleaned"
+        resolved = prompt_syntax.noted(resolved, note=note)
         model = result.model_version or statuses.short_word(headers, _MODEL)
         # Its prices of Stability's edits are a tenth of the truth.
         is_wrong = note.get("is_edit") and "stability" in str(note.get("model", ""))
@@ -288,6 +294,8 @@ def _error_in(document: object) -> dict[str, Any]:
         return error
     named = _CLASS.match(said[:200])
     meaning = (_MEANINGS.get(named[1], "") if named else "") or _meaning_behind(said)
+    if not meaning and _OVER_BUDGET.match(said):
+        meaning = "budget_exceeded"
     return {**error, "code": meaning} if meaning else error
 
 
@@ -302,7 +310,7 @@ def _meaning_behind(said: str) -> str:
     is_limit = "RateLimitError" in said[: found.start(1)]
     is_ours = provider.lower().startswith(("openai", "azure")) and text.startswith(_NO_QUOTA)
     is_used_up = is_limit and (is_ours or _USED_UP.search(text))
-    is_capped = provider == "OpenAI" and text.startswith("Billing hard limit")
+    is_capped = provider == "OpenAI" and text.startswith(_CAPS)
     return "insufficient_quota" if is_used_up or is_capped else ""
 
 

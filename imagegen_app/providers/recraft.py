@@ -177,6 +177,7 @@ class Recraft(RemoteImages):
             supports_mask=True,
             supports_seed=True,
             supports_negative_prompt=family.is_styled,
+            promptless=operations & _ALONE,
             parameters=_STYLED if family.is_styled else _COLOURS,
         )
 

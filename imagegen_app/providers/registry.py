@@ -62,6 +62,8 @@ class Adapter:
     has_progress: bool = False
     #: Whether its `poll`, too, shows and tells this, since its calls are jobs.
     has_live_polls: bool = False
+    #: Whether the model versions that it tells begin with the model's name, so that another one shows.
+    names_models: bool = False
     #: Models' names at the provider that show what the adapter can do.
     example_models: tuple[str, ...] = ()
     #: Whether its models are workflows that an administrator uploads.

@@ -101,13 +101,16 @@ class Remote(Synchronous, ABC):
     def capabilities(self, model: str) -> Capabilities:
         """Return what the adapter knows of a model."""
 
+    def offer(self, model: str) -> Capabilities:
+        """Return what a model offers: what the adapter knows of it, as the account has changed it."""
+        return overridden(self.capabilities(model), self.account.overrides.get(model))
+
     def check(self, request: GenerationRequest) -> Capabilities:
         """Refuse what the model does not offer, and return what it does, as the account has it.
 
         :raises UnsupportedParameter: with the first complaint as its detail.
         """
-        changes = self.account.overrides.get(request.model)
-        offer = overridden(self.capabilities(request.model), changes)
+        offer = self.offer(request.model)
         check_request(request, capabilities=offer)
         return offer
 

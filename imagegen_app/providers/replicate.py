@@ -30,6 +30,7 @@ from imagegen_app.providers.families import (
     masks,
     submit_poll,
 )
+from imagegen_app.providers.families.named_models import CODEFORMER, wordless_operations
 from imagegen_app.providers.remote import RESULT_HOSTS, asked_in_vain
 from imagegen_app.providers.remote_jobs import RemoteJobs
 
@@ -43,7 +44,6 @@ _MINUTES = gettext_noop("Minutes that a call may take before it is stopped.")
 _BLOCKED = rf"nsfw|flagged as sensitive|\(E005\)|{submit_poll.SAFETY}"
 #: A small image; a model with its schema.
 _DATA_URL_BYTES, _MAX_TOLD_BYTES = 190_000, 8 * 1024 * 1024
-_NO_PRICE = gettext_noop("the provider names its price on the model's page only")
 #: A wrong guess would change all but what is to be changed.
 _MASKS = Parameter("list", help=gettext_noop("Models whose masks have this colour for the change."))
 
@@ -71,7 +71,7 @@ class Replicate(RemoteJobs):
         model_version="version",
         block_words=re.compile(_BLOCKED, re.IGNORECASE),
     )
-    example_models: ClassVar[tuple[str, ...]] = ("ideogram-ai/ideogram-v3-turbo",)
+    example_models: ClassVar[tuple[str, ...]] = ("ideogram-ai/ideogram-v3-turbo", CODEFORMER)
     options: ClassVar[Mapping[str, Parameter]] = {
         "max_minutes": Parameter("int", 1, 1440, default=60, help=_MINUTES),
         "white_masks": replace(_MASKS, default=("black-forest-labs/flux-fill", "stability-ai/")),
@@ -80,15 +80,17 @@ class Replicate(RemoteJobs):
     }
 
     def capabilities(self, model: str) -> Capabilities:
-        has_masks = self._mask_style(model) is not None
+        has_masks, wordless = self._mask_style(model) is not None, wordless_operations(model)
         return Capabilities(
-            operations=_MASKED if has_masks else _MASKED - {Operation.INPAINT},
+            operations=wordless or (_MASKED if has_masks else _MASKED - {Operation.INPAINT}),
             sizes=SizeRule(step=8, min_pixels=64 * 64, max_side=4096, max_ratio=4.0),
+            operation_sizes=dict.fromkeys((Operation.INPAINT, *wordless), SizeRule()),
             output_formats=("png", "jpeg", "webp"),
             max_inputs=8,
             inputs=dict.fromkeys((*_PICTURES, InputRole.MASK), InputRule(max_bytes=2**25)),
             supports_mask=has_masks,
             supports_seed=True,
+            promptless=wordless,
         )
 
     async def submit(self, request: GenerationRequest, *, answer: SpooledAnswer) -> Submission:
@@ -154,9 +156,7 @@ class Replicate(RemoteJobs):
         if any(one.guide is not None for one in request.inputs):
             raise UnsupportedParameter(detail="control: it cannot be weighed here")
         takes = await self._takes(request.model)
-        found = {"prompt": request.prompt, **described_requests.fields_of(request, takes=takes)}
-        if request.operation is not Operation.INPAINT:
-            found |= described_requests.size_of(request, takes=takes)
+        found = described_requests.fields_of(request, takes=takes, offer=self.offer(request.model))
         if request.seed is None and "seed" in takes:
             digest = hashlib.sha256(request.idempotency_key.encode()).hexdigest()
             found["seed"] = int(digest[:7], 16)
@@ -194,7 +194,7 @@ def _described(document: object, model: str, *, known: Capabilities) -> ModelDes
         label=str(value_at(document, "name") or ""),
         version=version[:16],  # as long as a version of ours may be
         pinned_name="" if is_official or ":" in model or not version else f"{model}:{version}",
-        unknown=(Message(_NO_PRICE),),
+        unknown=(Message(gettext_noop("the provider names its price on the model's page only")),),
     )
     more: dict[str, Any] = {"schemas": schemas, "known": known, "operations_by_inputs": True}
     return described_models.with_schema(found, value_at(schemas, "Input"), **more)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from imagegen_app.core import multipart
-from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
+from imagegen_app.core.capabilities import ANY_SIZE, Capabilities, InputRule, SizeRule
 from imagegen_app.core.errors import ContentBlocked, UnsupportedParameter
 from imagegen_app.core.json_paths import value_at
 from imagegen_app.core.model_parameters import Parameter
@@ -89,7 +89,7 @@ class Stability(RemoteJobs):
         return Capabilities(
             operations=frozenset(paths),
             sizes=stable_image.RATIOS if Operation.GENERATE in paths else SizeRule(),
-            operation_sizes={Operation.EDIT: SizeRule()},
+            operation_sizes={Operation.EDIT: SizeRule(), Operation.OUTPAINT: ANY_SIZE},
             max_prompt_chars=stable_image.MAX_PROMPT_CHARS,
             output_formats=("png", "jpeg") if model.startswith("sd3") else ("png", "jpeg", "webp"),
             max_inputs=0 if model.startswith("core") else 1,
@@ -97,6 +97,7 @@ class Stability(RemoteJobs):
             supports_mask=Operation.INPAINT in paths,
             supports_seed=True,
             supports_negative_prompt=True,
+            promptless=frozenset(one for one, path in paths.items() if path in _NO_PROMPT),
             control_kinds=("sketch", "structure", "style"),
             parameters={name: _PARAMETERS[name] for name in parameters.split()},
         )

@@ -64,7 +64,11 @@ _OUTPUT_BLOCKED = re.compile(
 )
 _INPUT_BLOCKED = re.compile(r"content violates usage guidelines", re.IGNORECASE)
 _CHECK = re.compile(r"\bSAFETY_CHECK_TYPE_\w{1,40}")
-_USED_UP = re.compile(r"(?:your|the) team\b[^.]{0,80}\bused all available credits", re.IGNORECASE)
+_USED_UP = re.compile(
+    r"(?:your|the) team\b[^.]{0,80}\bused all available credits"
+    r"|your newly created teams?\b[^.]{0,40}\bany credits",
+    re.IGNORECASE,
+)
 _TICKS = 10**10
 _MAX_TICKS = _TICKS * 100_000
 _BAD_REQUEST = 400
@@ -86,6 +90,7 @@ class XAI(RemoteImages):
         zero_retention="setting",
         training="opt_in",
     )
+    names_models: ClassVar[bool] = True
     example_models: ClassVar[tuple[str, ...]] = ("grok-imagine-image-2.0",)
 
     def capabilities(self, model: str) -> Capabilities:

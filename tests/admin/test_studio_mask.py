@@ -210,3 +210,17 @@ def test_an_image_is_made_larger_without_choosing_a_size(edda: Client, source: A
     ).context["form"]
 
     assert form["size"].value() == "256x192"
+
+
+def test_an_image_is_made_larger_by_a_model_that_decides_how_much(
+    edda: Client, source: Any
+) -> None:
+    model = source.job.image_model
+    model.capabilities = {"operation_sizes": {"upscale": {}}}
+    use_case(audited=False)(model.save)()
+
+    form = edda.get(
+        f"{reverse(STUDIO)}?from={source.pk}&operation=upscale&image_model={model.pk}"
+    ).context["form"]
+
+    assert "x" not in str(form["size"].value())

@@ -90,6 +90,20 @@ def test_an_input_that_contradicts_itself_is_told_and_left_out(
     assert "parameters.steps" in said(found.problems)
 
 
+def test_lora_are_told_by_their_inputs_and_weighed_by_theirs() -> None:
+    text, scale = {"type": "string"}, {"type": "number", "minimum": -1, "maximum": 3}
+    single = {"lora_weights": text, "lora_scale": scale}
+    two = single | {"extra_lora": text, "extra_lora_scale": scale}
+    listed = {"loras": {"type": "array", "maxItems": 2}}
+
+    found = [read(schema).capabilities for schema in (single, two, listed, {"lora_scale": scale})]
+
+    assert [can.max_loras for can in found] == [1, 2, 2, 0]
+    assert [can.lora_weights for can in found[:2]] == [(-1, 3), (-1, 3)]
+    # What weighs nothing that can be chosen is a parameter as others.
+    assert [list(can.parameters) for can in found] == [[], [], [], ["lora_scale"]]
+
+
 def test_sizes_that_contradict_themselves_are_told() -> None:
     side = {"type": "integer", "minimum": 4096, "maximum": 512}
 

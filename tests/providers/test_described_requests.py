@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from imagegen_app.core.capabilities import Capabilities, SizeRule
 from imagegen_app.core.errors import UnsupportedParameter
-from imagegen_app.core.types import InputRole, Lora, Size
+from imagegen_app.core.types import InputRole, Lora, Operation, Size
 from imagegen_app.providers.families.described_requests import (
     TakenInput,
     fields_of,
@@ -20,6 +21,11 @@ from imagegen_app.providers.families.described_requests import (
 from tests.providers.samples import a_request, an_input
 
 ONE, LIST = TakenInput(), TakenInput(is_list=True)
+TAKES = {"prompt": ONE, "seed": ONE}
+#: Of a model that takes no size.
+OFFER = Capabilities(
+    operations=frozenset(Operation), sizes=SizeRule(), output_formats=("png", "jpeg")
+)
 
 
 @pytest.mark.parametrize(
@@ -48,19 +54,25 @@ def test_what_is_no_schema_takes_nobody_knows_what(schema: Any) -> None:
 def test_a_count_goes_by_the_name_that_there_is_and_is_refused_where_none_is() -> None:
     two = a_request(count=2)
 
-    assert fields_of(two, takes={"number_of_images": ONE})["number_of_images"] == 2
-    assert fields_of(replace(two, count=1), takes={"num_images": ONE})["num_images"] == 1
-    assert "num_outputs" not in fields_of(replace(two, count=1), takes={})
+    assert fields_of(two, takes={"number_of_images": ONE}, offer=OFFER)["number_of_images"] == 2
+    assert (
+        fields_of(replace(two, count=1), takes={"num_images": ONE}, offer=OFFER)["num_images"] == 1
+    )
+    assert "num_outputs" not in fields_of(replace(two, count=1), takes={}, offer=OFFER)
     with pytest.raises(UnsupportedParameter) as refused:
-        require_taken(fields_of(two, takes={"seed": ONE}), {}, takes={"seed": ONE})
+        require_taken(fields_of(two, takes=TAKES, offer=OFFER), {}, takes=TAKES)
     assert refused.value.detail.startswith("num_outputs:")
 
 
 def test_a_jpeg_goes_by_the_word_of_the_model() -> None:
     request = a_request(output_format="jpeg")
 
-    short = fields_of(request, takes={"output_format": TakenInput(choices=("jpg", "png"))})
-    long = fields_of(request, takes={"output_format": TakenInput(choices=("jpeg", "png"))})
+    short = fields_of(
+        request, takes={"output_format": TakenInput(choices=("jpg", "png"))}, offer=OFFER
+    )
+    long = fields_of(
+        request, takes={"output_format": TakenInput(choices=("jpeg", "png"))}, offer=OFFER
+    )
 
     assert (short["output_format"], long["output_format"]) == ("jpg", "jpeg")
 
@@ -68,8 +80,8 @@ def test_a_jpeg_goes_by_the_word_of_the_model() -> None:
 def test_lora_go_as_one_list_or_by_names_that_are_counted_up() -> None:
     request = a_request(loras=(Lora("one", 0.5), Lora("two"), Lora("three")))
 
-    listed = fields_of(request, takes={"loras": LIST})
-    counted = fields_of(request, takes={})
+    listed = fields_of(request, takes={"loras": LIST}, offer=OFFER)
+    counted = fields_of(request, takes={}, offer=OFFER)
 
     assert listed["loras"][0] == {"path": "one", "scale": 0.5}
     assert {n: counted[n] for n in counted if "lora" in n} == {
@@ -92,7 +104,6 @@ def test_lora_go_as_one_list_or_by_names_that_are_counted_up() -> None:
             Size(640, 480),
             {"aspect_ratio": "4:3"},
         ),
-        ({}, Size(640, 480), {}),
     ],
 )
 def test_a_size_goes_as_the_model_takes_it(takes: Any, size: Size, expected: Any) -> None:
@@ -101,13 +112,32 @@ def test_a_size_goes_as_the_model_takes_it(takes: Any, size: Size, expected: Any
 
 def test_other_proportions_are_the_images_own_or_refused() -> None:
     takes = {"aspect_ratio": TakenInput(choices=("1:1", "match_input_image"))}
+    image = an_input(size=(960, 540))
+    like_it = a_request(size=Size(1920, 1080), inputs=(image,))
     request = a_request(size=Size(1000, 300))
 
-    assert size_of(replace(request, inputs=(an_input(),)), takes=takes) == {
-        "aspect_ratio": "match_input_image"
-    }
-    with pytest.raises(UnsupportedParameter):
-        size_of(request, takes=takes)
+    assert size_of(like_it, takes=takes) == {"aspect_ratio": "match_input_image"}
+    for other in (request, replace(request, inputs=(image,))):
+        with pytest.raises(UnsupportedParameter):
+            size_of(other, takes=takes)
+
+
+def test_a_size_is_refused_by_a_model_without_one_unless_it_is_said_to_take_none() -> None:
+    offer = replace(OFFER, sizes=SizeRule(step=8))
+
+    with pytest.raises(UnsupportedParameter) as refused:
+        fields_of(a_request(), takes={}, offer=offer)
+    assert refused.value.detail == "size: not an input of this model"
+    assert "size" not in fields_of(a_request(), takes={}, offer=OFFER)
+
+
+def test_a_format_that_somebody_chose_is_refused_by_a_model_without_formats() -> None:
+    usual, chosen = a_request(output_format="png"), a_request(output_format="jpeg")
+
+    assert "output_format" not in fields_of(usual, takes={}, offer=OFFER)
+    with pytest.raises(UnsupportedParameter) as refused:
+        require_taken(fields_of(chosen, takes=TAKES, offer=OFFER), {}, takes=TAKES)
+    assert refused.value.detail.startswith("output_format:")
 
 
 def test_images_go_by_their_roles_and_several_only_where_a_list_is_taken() -> None:

@@ -49,6 +49,7 @@ def at_server(
     *replies: Any,
     credential: Credential | None = None,
     status: str = "200 OK",
+    overrides: dict[str, Any] | None = None,
 ) -> tuple[Any, list[bytes]]:
     """Run `use` with an adapter at a server that answers with these documents, one after another."""
 
@@ -64,6 +65,7 @@ def at_server(
                 http=http,
                 options=options,
                 credential=credential,
+                overrides=overrides or {},
             )
             return await use(adapter), list(server.requests)
 
@@ -279,6 +281,14 @@ def test_a_service_with_one_size_of_its_own_needs_that_to_be_said(answer: Spoole
         at_server({"body": {"p": "$prompt", "s": "$seed"}}, use)
 
     assert caught.value.detail.startswith("size: the body has no place for it")
+    none = {REQUEST.model: {"sizes": {}}}
+    _, sent = at_server(
+        {"body": {"p": "$prompt", "s": "$seed"}},
+        use,
+        {"id": "j-1", "status": "queued"},
+        overrides=none,
+    )
+    assert len(sent) == 1
 
 
 def test_images_and_masks_go_as_the_service_wants_them(answer: SpooledAnswer) -> None:

@@ -220,14 +220,29 @@ def test_blocked_content_under_another_status_is_told_by_its_text(
 
 
 @pytest.mark.parametrize("status", [403, 429])
+@pytest.mark.parametrize(
+    "said", [f"Your team x-1 {SPENT}", "Your newly created team doesn't have any credits yet."]
+)
 def test_a_team_without_credits_is_no_lack_of_permission_and_no_rate_limit(
-    answer: SpooledAnswer, credential: Credential, status: int
+    answer: SpooledAnswer, credential: Credential, status: int, said: str
 ) -> None:
-    body = {"code": "The caller does not have permission", "error": f"Your team x-1 {SPENT}"}
+    body = {"code": "The caller does not have permission", "error": said}
     refusal = http_answer(json.dumps(body).encode(), status=f"{status} Refused")
 
     with pytest.raises(QuotaExhausted):
         called(asked(), answer, credential, refusal)
+
+
+def test_a_refusal_in_plain_text_is_sorted_by_its_status_and_kept_in_its_words(
+    answer: SpooledAnswer, credential: Credential
+) -> None:
+    words = b"Failed to deserialize the JSON body into the target type: n: invalid value"
+    refusal = http_answer(words, status="422 No", headers=("Content-Type: text/plain",))
+
+    with pytest.raises(InvalidRequest) as caught:
+        called(asked(), answer, credential, refusal)
+
+    assert caught.value.provider_message.startswith("Failed to deserialize")
 
 
 def read(answer: SpooledAnswer) -> Any:

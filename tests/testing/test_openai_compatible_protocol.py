@@ -102,3 +102,52 @@ def test_litellm_tells_what_a_call_cost(caller: Caller) -> None:
 
     assert answer.headers["x-litellm-response-cost"] == "0.042"
     assert answer.headers["x-litellm-call-id"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "kind", "words"),
+    [
+        ({"kind": "quota"}, 429, "budget_exceeded", "Budget has been exceeded!"),
+        (
+            {"kind": "moderation_block"},
+            400,
+            "invalid_request_error",
+            "litellm.BadRequestError: litellm.ContentPolicyViolationError: ",
+        ),
+        ({"kind": "status", "status": 429}, 429, "rate_limit_error", "litellm.RateLimitError: "),
+        ({"kind": "status", "status": 403}, 403, "permission_error", "litellm.PermissionDenied"),
+        (
+            {"kind": "status", "status": 503},
+            503,
+            "service_unavailable_error",
+            "litellm.ServiceUnavailableError: ",
+        ),
+        (
+            {"kind": "status", "status": 500},
+            500,
+            "internal_server_error",
+            "litellm.InternalServerError: ",
+        ),
+    ],
+)
+def test_litellm_hands_on_words_without_codes(
+    caller: Caller, fault: dict[str, Any], status: int, kind: str, words: str
+) -> None:
+    caller.simulator.script(fault=fault)
+
+    answer = caller.post(
+        "/litellm/v1/images/generations",
+        json=GOOD | {"model": "gpt-image-2", "size": "1024x1024"},
+    )
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["type"]) == (status, str(status), kind)
+    assert error["message"].startswith(words)
+    assert error["param"] is None
+
+
+def test_litellm_has_no_other_paths(caller: Caller) -> None:
+    answer = caller.post("/litellm/v1/images/variations", json=GOOD)
+
+    assert (answer.status_code, list(answer.json())) == (404, ["detail"])
+    assert answer.json()["detail"].startswith("Not Found")

@@ -42,7 +42,11 @@ def test_what_the_real_one_refuses_is_refused_and_not_billed(
     answer = caller.post("/xai/v1/images/generations", json=GOOD | wrong)
 
     assert answer.status_code == status
-    assert "error" in answer.json()
+    if status == 422:
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert answer.text.startswith("Failed to deserialize the JSON body")
+    else:
+        assert answer.json().keys() == {"code", "error"}
     assert caller.simulator.bill()["images"] == 0
 
 
@@ -97,3 +101,35 @@ def test_an_answer_has_its_price(caller: Caller, changes: dict[str, Any], ticks:
     answer = caller.post("/xai/v1/images/generations", json=GOOD | changes).json()
 
     assert answer["usage"]["cost_in_usd_ticks"] == ticks
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code", "words"),
+    [
+        ({"kind": "quota"}, 403, "The caller does not have permission", "Your team "),
+        (
+            {"kind": "moderation_block", "categories": ["bio"]},
+            403,
+            "The caller does not have permission",
+            "Content violates usage guidelines",
+        ),
+        (
+            {"kind": "moderation_block", "stage": "output"},
+            400,
+            "Client specified an invalid argument",
+            "Generated image rejected by content moderation",
+        ),
+        ({"kind": "status", "status": 429}, 429, "Some resource has been exhausted", ""),
+        ({"kind": "status", "status": 503}, 503, "The service is currently unavailable", ""),
+    ],
+)
+def test_an_error_has_a_sentence_as_its_code_and_says_the_rest_in_words(
+    caller: Caller, fault: dict[str, Any], status: int, code: str, words: str
+) -> None:
+    caller.simulator.script(fault=fault)
+
+    answer = caller.post("/xai/v1/images/generations", json=GOOD)
+
+    assert answer.status_code == status
+    assert answer.json()["code"].startswith(code)
+    assert answer.json()["error"].startswith(words)

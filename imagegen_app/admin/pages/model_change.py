@@ -132,4 +132,5 @@ def _has_size(size: str, options: ModelOptions) -> bool:
         pixels = Size.parse(size)
     except ValueError:
         return False
-    return options.capabilities.sizes_for(options.operation).error_for(pixels) is None
+    rule = options.capabilities.sizes_for(options.operation)
+    return rule.is_choosable and rule.error_for(pixels) is None

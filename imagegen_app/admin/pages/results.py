@@ -20,6 +20,7 @@ from imagegen_app.models.asset_details import MAX_STARS
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
+    applied_values,
     chooser,
     delivery,
     drafts,
@@ -232,6 +233,7 @@ def _facts(actor: Person, asset: Asset) -> list[tuple[str, str]]:
         (_("Seed"), "" if asset.seed is None else str(asset.seed)),
         (_("Cost"), cost),
         (_("Duration"), _duration(asset)),
+        (_("Note"), " ".join(applied_values.deviations(attempt))),
     ]
     return [(label, text) for label, text in found if text]
 

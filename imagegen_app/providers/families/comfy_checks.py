@@ -7,19 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from imagegen_app.core.i18n import Message, gettext_noop
-from imagegen_app.core.types import Operation
+from imagegen_app.core.types import WORDLESS_OPERATIONS, Operation
 
 Place = tuple[str, str]
 SIZED = frozenset({Operation.GENERATE, Operation.OUTPAINT})
-WORDLESS = frozenset(
-    {
-        Operation.ERASE,
-        Operation.REMOVE_BACKGROUND,
-        Operation.RESTORE_FACES,
-        Operation.UPSCALE,
-        Operation.VARY,
-    }
-)
 #: The nodes and channels that read a mask from transparency.
 _MASK_NODES: Mapping[str, object] = {"LoadImage": None, "LoadImageMask": "alpha"}
 #: A graph of more nodes is no workflow that somebody drew.
@@ -127,7 +118,7 @@ def _of_operations(named: object, *, slots: Mapping[str, object]) -> Iterator[Me
         yield Message(gettext_noop("operations: they must be a list of known ones"))
         return
     for operation in listed:
-        missing = [] if operation in WORDLESS or "prompt" in slots else ["prompt"]
+        missing = [] if operation in WORDLESS_OPERATIONS or "prompt" in slots else ["prompt"]
         missing += [n for n in ("width", "height") if operation in SIZED and n not in slots]
         if operation is not Operation.GENERATE and not {"image", "control"} & slots.keys():
             missing.append("image")

@@ -22,9 +22,15 @@ from typing import Any
 from imagegen_app.core.capabilities import Capabilities, InputRule, SizeRule
 from imagegen_app.core.errors import UnsupportedParameter
 from imagegen_app.core.model_parameters import Parameter
-from imagegen_app.core.types import GenerationRequest, ImageInput, InputRole, Operation
+from imagegen_app.core.types import (
+    WORDLESS_OPERATIONS,
+    GenerationRequest,
+    ImageInput,
+    InputRole,
+    Operation,
+)
 from imagegen_app.providers.families import comfy_checks, server_models
-from imagegen_app.providers.families.comfy_checks import SIZED, WORDLESS, Place
+from imagegen_app.providers.families.comfy_checks import SIZED, Place
 
 _FILE = re.compile(r"(image|reference|control|style|mask)(_[2-9])?")
 _VALUE = re.compile(
@@ -75,6 +81,7 @@ class Workflow:
             supports_seed="seed" in self.slots,
             is_reproducible="seed" in self.slots,
             supports_negative_prompt="negative_prompt" in self.slots,
+            promptless=frozenset() if "prompt" in self.slots else self.operations,
             parameters=dict(self._parameters()),
             max_loras=len(loras),
             lora_weights=(0.0, 2.0),
@@ -120,7 +127,7 @@ class Workflow:
 
         :raises UnsupportedParameter: if something that is asked for has no slot.
         """
-        is_sized, is_wordless = request.operation in SIZED, request.operation in WORDLESS
+        is_sized, is_wordless = request.operation in SIZED, request.operation in WORDLESS_OPERATIONS
         # What is asked for, and whether it may be left out where there is no slot for it.
         wanted: dict[str, tuple[Any, bool]] = {
             "prompt": (cleaned(request.prompt), is_wordless),
@@ -208,6 +215,12 @@ def cleaned(text: str) -> str:
         # Again, for what was put together from its two sides.
         text, found = _CONTROL_SYNTAX.subn(" ", text)
     return text
+
+
+def is_cleaned(request: GenerationRequest) -> bool:
+    """Tell whether a request has texts of which `cleaned` leaves something out."""
+    texts = (request.prompt, request.negative_prompt, *request.parameters.values())
+    return any(isinstance(text, str) and cleaned(text) != text for text in texts)
 
 
 def _free(role: str, taken: Mapping[str, object]) -> str:

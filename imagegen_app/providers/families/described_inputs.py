@@ -46,6 +46,7 @@ IMAGES: Final = (
     "input_image",
     "image",
     "image_url",
+    "img",
 )
 MASKS: Final = ("mask", "mask_image", "mask_url")
 ROLE_NAMES: Mapping[InputRole, tuple[str, ...]] = {
@@ -54,6 +55,13 @@ ROLE_NAMES: Mapping[InputRole, tuple[str, ...]] = {
     InputRole.CONTROL: ("control_image",),
     InputRole.STYLE: ("style_reference_images", "style_image"),
 }
+#: The inputs of single LoRA, each with the one for its weight.
+LORAS: Final[Mapping[str, str]] = {
+    "lora_weights": "lora_scale",
+    "extra_lora": "extra_lora_scale",
+    "extra_lora2": "extra_lora2_scale",
+}
+_MOST_LORAS = 8
 _OWN = frozenset(
     {
         *("prompt", "negative_prompt", "seed", "output_format", "background", "loras"),
@@ -126,8 +134,9 @@ def read_inputs(
     if len(rules) > MAX_INPUTS:
         found.unknown.append(Message(_TOO_MANY, {"most": str(MAX_INPUTS)}))
     parameters: dict[str, Parameter] = {}
+    own = _OWN | {quality} | {one for pair in _loras_in(inputs).items() for one in pair}
     for name, one in inputs.items():
-        if name in _OWN or name == quality:
+        if name in own:
             continue
         reason = _reason_to_leave_out(name, one)
         if reason:
@@ -182,7 +191,8 @@ def _capabilities(
         max_count=1 if count is None else int(count.high or known.max_count or 1),
         max_prompt_chars=longest or known.max_prompt_chars,
         qualities=_choices(inputs.get(quality)),
-        output_formats=tuple(dict.fromkeys(formats)) or known.output_formats,
+        # Without an input for it, the model has a format of its own.
+        output_formats=tuple(dict.fromkeys(formats)) or (known.usual_format,),
         backgrounds=_choices(inputs.get("background")),
         max_inputs=most,
         inputs={
@@ -193,9 +203,27 @@ def _capabilities(
         supports_mask=known.supports_mask and files[InputRole.MASK] is not None,
         supports_seed="seed" in inputs,
         supports_negative_prompt="negative_prompt" in inputs,
-        max_loras=known.max_loras if "loras" in inputs else 0,
+        **_loras_of(inputs, known),
         parameters={},
     )
+
+
+def _loras_in(inputs: Mapping[str, DescribedInput]) -> dict[str, str]:
+    """Return the inputs of single LoRA that can be weighed."""
+    return {name: scale for name, scale in LORAS.items() if {name, scale} <= inputs.keys()}
+
+
+def _loras_of(inputs: Mapping[str, DescribedInput], known: Capabilities) -> dict[str, Any]:
+    """Return how many LoRA there can be, and their weights."""
+    listed, single = inputs.get("loras"), _loras_in(inputs)
+    if listed is not None:
+        most = int(listed.parameter.high or known.max_loras or _MOST_LORAS)
+        return {"max_loras": min(most, _MOST_LORAS)}
+    scales = [inputs[scale].parameter for scale in single.values()]
+    limits = [(one.low, one.high) for one in scales if one.low is not None and one.high is not None]
+    low, high = zip(*limits, strict=True) if limits else ((), ())
+    weights = (max(low), min(high)) if limits else known.lora_weights
+    return {"max_loras": len(single), "lora_weights": weights}
 
 
 def _most(images: DescribedInput) -> int:

@@ -55,7 +55,11 @@ def with_schema(
             unknown.append(Message(_NO_MASKS))
         if not operations:
             problems.insert(0, Message(_NO_PROMPT))
-        capabilities = replace(capabilities, operations=operations or known.operations)
+        capabilities = replace(
+            capabilities,
+            operations=operations or known.operations,
+            promptless=frozenset() if "prompt" in told.names else operations,
+        )
     elif known.operations == {Operation.GENERATE} and told.required.intersection(
         described_inputs.IMAGES
     ):
@@ -71,7 +75,9 @@ def with_schema(
 def _operations(
     told: described_inputs.DescribedInputs, *, known: Capabilities
 ) -> frozenset[Operation]:
-    """Return what a model can be asked for, by the names of its inputs."""
+    """Return what a model can be asked for, by the names of its inputs, or else by its own."""
+    if "prompt" not in told.names and told.capabilities.max_inputs and known.promptless:
+        return known.operations
     operations = set()
     if told.capabilities.max_inputs:
         operations.add(Operation.EDIT)

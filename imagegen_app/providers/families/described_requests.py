@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from imagegen_app.core.capabilities import SizeRule
+from imagegen_app.core.capabilities import RATIO_TOLERANCE, SizeRule, ratio_distance
 from imagegen_app.core.errors import UnsupportedParameter
 from imagegen_app.core.types import InputRole
 from imagegen_app.providers.families import described_inputs
@@ -15,7 +15,8 @@ from imagegen_app.providers.families import described_inputs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imagegen_app.core.types import GenerationRequest, ImageInput
+    from imagegen_app.core.capabilities import Capabilities
+    from imagegen_app.core.types import GenerationRequest, ImageInput, Size
 
 _RATIO = re.compile(r"[1-9]\d?:[1-9]\d?")
 #: Of an edited image's proportions, where a model has a word for that.
@@ -50,15 +51,20 @@ def fields_of(
     request: GenerationRequest,
     *,
     takes: TakenInputs,
+    offer: Capabilities,
     quality: str = "quality",
     renamed: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return all of a request but its images and size under the names that go for it.
+    """Return all of a request but its images under the names that go for it.
 
-    `renamed` has the provider's names of parameters that we call otherwise.
+    `offer` is what the model is said to do; `renamed` has the provider's names of parameters that we
+    call otherwise.
+
+    :raises UnsupportedParameter: if the size cannot be said.
     """
     count = next((name for name in described_inputs.COUNTS if name in takes), "")
     optional = {
+        "prompt": None if request.operation in offer.promptless else request.prompt,
         "negative_prompt": request.negative_prompt or None,
         quality: request.quality or None,
         "background": request.background or None,
@@ -70,6 +76,11 @@ def fields_of(
     if "output_format" in takes:
         is_short = request.output_format == "jpeg" and "jpg" in takes["output_format"].choices
         found["output_format"] = "jpg" if is_short else request.output_format
+    elif request.output_format != offer.usual_format:
+        # A format that nobody chose is the model's own; any other is refused.
+        found["output_format"] = request.output_format
+    rule = offer.sizes_for(request.operation)
+    found |= size_of(request, takes=takes) if rule.is_choosable else {}
     parameters = {(renamed or {}).get(n, n): value for n, value in request.parameters.items()}
     return {**found, **_loras(request, takes), **parameters}
 
@@ -80,17 +91,20 @@ def _loras(request: GenerationRequest, takes: TakenInputs) -> dict[str, Any]:
         return {}
     if "loras" in takes:
         return {"loras": [{"path": one.name, "scale": one.weight} for one in request.loras]}
+    # Without a name for them, they are refused under the usual ones.
+    names = [name for name in described_inputs.LORAS if name in takes] or [*described_inputs.LORAS]
     found: dict[str, Any] = {}
-    for n, lora in enumerate(request.loras):
-        name = f"extra_lora{n if n > 1 else ''}" if n else "lora"
-        found |= {name if n else "lora_weights": lora.name, f"{name}_scale": lora.weight}
+    for name, lora in zip(names, request.loras, strict=False):
+        found |= {name: lora.name, described_inputs.LORAS[name]: lora.weight}
+    if len(request.loras) > len(names):
+        raise UnsupportedParameter(detail="loras: more than the model has inputs for")
     return found
 
 
 def size_of(request: GenerationRequest, *, takes: TakenInputs) -> dict[str, Any]:
     """Return the size: in pixels, by the proportions that are offered, or as the image has it.
 
-    :raises UnsupportedParameter: if it has none of the proportions.
+    :raises UnsupportedParameter: if it has none of the proportions, or the model takes no size.
     """
     pixels = {"width": request.size.width, "height": request.size.height}
     if pixels.keys() <= takes.keys():
@@ -101,11 +115,16 @@ def size_of(request: GenerationRequest, *, takes: TakenInputs) -> dict[str, Any]
     ratios = SizeRule(ratios=tuple(name for name in offered if _RATIO.fullmatch(name)))
     if ratio := ratios.ratio_of(request.size):
         return {"aspect_ratio": ratio}
-    if request.inputs and _AS_THE_IMAGE in offered:
+    image = next((one for one in request.inputs if one.role is not InputRole.MASK), None)
+    if image is not None and _AS_THE_IMAGE in offered and _are_alike(image.size, request.size):
         return {"aspect_ratio": _AS_THE_IMAGE}
-    if error := ratios.error_for(request.size):
-        raise UnsupportedParameter(detail=str(error))
-    return {}
+    error = ratios.error_for(request.size) or "size: not an input of this model"
+    raise UnsupportedParameter(detail=str(error))
+
+
+def _are_alike(one: Size, other: Size) -> bool:
+    """Tell whether two sizes have the same proportions."""
+    return ratio_distance(one, f"{other.width}:{other.height}") <= RATIO_TOLERANCE
 
 
 def files_of(inputs: Sequence[ImageInput], *, takes: TakenInputs) -> dict[str, list[ImageInput]]:

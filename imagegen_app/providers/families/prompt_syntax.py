@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.core.types import PROMPT_CLEANED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Such as `<lora:name:1>` and `<hypernet:name:1>`, the innermost first.
 _TAG = re.compile(r"<\w+:[^<>]*>")
@@ -29,6 +35,16 @@ def without_commands(prompt: str) -> str:
         before = text
         text = _BRACES.sub("", _WILDCARD.sub(" ", _OPEN_TAG.sub("", _without_tags(text))))
     return prompt if text == prompt else _SPACES.sub(" ", text).strip()
+
+
+def has_commands(*texts: str) -> bool:
+    """Tell whether `without_commands` leaves something out of one of the texts."""
+    return any(without_commands(text) != text for text in texts)
+
+
+def noted(resolved: Mapping[str, str], *, note: Mapping[str, Any]) -> dict[str, str]:
+    """Return what became of a call's parameters, and of its prompt, if its note says `cleaned`."""
+    return {**resolved, **({"prompt": PROMPT_CLEANED} if note.get("cleaned") else {})}
 
 
 def _without_tags(text: str) -> str:

@@ -74,7 +74,12 @@ def blankings(keys: Sequence[UUID], texts: ErasedTexts) -> Iterator[Blanking]:
         yield Blanking(_jobs_with_instructions(chunk), {"passes": []})
         attempts = Attempt.objects.filter(job_id__in=chunk)
         yield _blanking(
-            attempts, request_digest="", revised_prompt="", provider_message="", provider_state={}
+            attempts,
+            request_digest="",
+            resolved={},
+            revised_prompt="",
+            provider_message="",
+            provider_state={},
         )
         deliveries = WebhookDelivery.objects.filter(attempt__job_id__in=chunk)
         yield _blanking(deliveries, body="", body_sha256="")

@@ -91,6 +91,14 @@ def recovery_methods(attempt: Attempt) -> frozenset[RecoveryMethod]:
         return frozenset()
 
 
+def answers_by_name(image_model: ImageModel) -> bool:
+    """Tell whether the model version that an answer tells begins with the model's own name."""
+    try:
+        return registry.describe(adapter_path(image_model.provider)).names_models
+    except registry.UnknownAdapter:
+        return False
+
+
 def idempotency_seconds(provider: ProviderRow) -> float:
     """Return for how long a call may be sent again under its key and is billed once; 0 for never."""
     try:

@@ -42,8 +42,8 @@ def resolve_size(
     Proportions such as `16:9` become the size that the model has for them. An edit without a size,
     and `SIZE_OF_SOURCE`, keep the proportions of the first picture.
 
-    :raises InvalidJobRequest: if the text is no size, the model does not have these proportions, or
-        there is no picture to take the size from.
+    :raises InvalidJobRequest: if the text is no size, the model does not have these proportions or
+        takes no size at all, or there is no picture to take the size from.
     """
     if isinstance(size, Size):
         return size
@@ -61,10 +61,23 @@ def resolve_size(
                 shown = source.asset or sent
                 return size_like(Size(shown.width, shown.height), rule)
     if size and size != SIZE_OF_SOURCE:
-        return _of_ratio(size, rule) if ":" in size else _of_pixels(size)
+        found = _of_ratio(size, rule) if ":" in size else _of_pixels(size)
+        if not rule.is_choosable and found not in _shown_sizes(pictures):
+            raise InvalidJobRequest(
+                _("This model takes no size for this operation: it decides it itself."),
+                field="size",
+                remedy=_("Leave the size out, or choose another model."),
+            )
+        return found
     if version:
         return Size(version.width, version.height)
     return size_with_ratio(1.0, rule) or size_like(_SQUARE, rule)
+
+
+def _shown_sizes(pictures: Sequence[tuple[InputSource, ImageInput]]) -> list[Size]:
+    """Return the sizes of the pictures that are handed in, as people see them."""
+    shown = [source.asset or sent for source, sent in pictures]
+    return [Size(one.width, one.height) for one in shown]
 
 
 def _of_pixels(size: str) -> Size:

@@ -12,6 +12,7 @@ from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_KEY_CHARS, MAX_PROMPT_CHARS
 from imagegen_app.core.types import (
     MASK_OPERATIONS,
+    WORDLESS_OPERATIONS,
     GenerationRequest,
     InputRole,
     Lora,
@@ -50,15 +51,6 @@ if TYPE_CHECKING:
     from imagegen_app.services.job_requests.values import InputSource, PlannedPass
 
 _LARGEST_SEED = 2**31 - 1
-_NEEDS_NO_PROMPT = frozenset(
-    {
-        Operation.UPSCALE,
-        Operation.REMOVE_BACKGROUND,
-        Operation.VARY,
-        Operation.ERASE,
-        Operation.RESTORE_FACES,
-    }
-)
 
 
 def compose(
@@ -313,7 +305,7 @@ def _passes(
 def _require_supported(
     image_model: ImageModel, request: GenerationRequest, offer: Capabilities
 ) -> None:
-    if not request.prompt and request.operation not in _NEEDS_NO_PROMPT:
+    if not request.prompt and request.operation not in WORDLESS_OPERATIONS:
         raise InvalidJobRequest(
             _("The prompt is empty."),
             field="prompt",

@@ -75,6 +75,7 @@ def _size_and_quality(job: Job, offer: Capabilities) -> tuple[Size, str]:
     # The sizes of follow-up passes were planned from this one.
     is_fixed = "x" in chosen or job.chain_length > 1 or job.root_id is not None
     size = size_of(job)
+    _require_size(job, chosen, offer.sizes_for(operation))
     if not is_fixed:
         size = _fitted(size, chosen, offer.sizes_for(operation))
     if tier not in set(QualityTier):
@@ -83,6 +84,17 @@ def _size_and_quality(job: Job, offer: Capabilities) -> tuple[Size, str]:
         tier, size=size, is_size_in_pixels=is_fixed, operation=operation, capabilities=offer
     )
     return size, quality
+
+
+def _require_size(job: Job, chosen: str, rule: SizeRule) -> None:
+    """Refuse a model that takes no size, where the job's own model made the chosen one."""
+    if not chosen or chosen == SIZE_OF_SOURCE or rule.is_choosable:
+        return
+    own = require_capabilities(job.image_model)
+    if own.sizes_for(Operation(job.operation)).is_choosable:
+        raise InvalidJobRequest(
+            _("This model takes no size for this operation: it decides it itself."), field="size"
+        )
 
 
 def _fitted(size: Size, chosen: str, rule: SizeRule) -> Size:

@@ -62,6 +62,12 @@ def _planned(one: passes.Pass, *, start: Size) -> PlannedPass:
         capabilities = adapters.capabilities(model)
     except adapters.ProviderNotConfigured as error:
         raise InvalidPass(str(error)) from None
+    is_sized = capabilities.sizes_for(one.operation).is_choosable
+    if one.operation is Operation.UPSCALE and not is_sized and one.factor != passes.USUAL_FACTOR:
+        raise InvalidPass(
+            _("“%(model)s” decides itself how much larger it makes an image: leave the factor out.")
+            % {"model": model.name}
+        )
     planned = PlannedPass(
         model,
         one.operation,
@@ -91,19 +97,30 @@ def available_passes(
         if granted is not None and model.pk not in granted:
             continue
         try:
-            supported = adapters.capabilities(model).operations
+            offer = adapters.capabilities(model)
         except adapters.ProviderNotConfigured:
             continue
+        supported = offer.operations
         if granted is not None:
             supported &= granted[model.pk]
         for operation in passes.FOLLOW_UP_OPERATIONS:
             if operation not in supported:
                 continue
-            for factor in passes.FACTORS if operation is Operation.UPSCALE else (1,):
+            is_sized = offer.sizes_for(operation).is_choosable
+            for factor in _factors_of(operation, is_sized=is_sized):
                 one = passes.Pass(operation=operation, model=model.slug, factor=factor)
-                found.append((str(one), describe_pass(one, model=model.name)))
+                label = describe_pass(one, model=model.name)
+                if operation is Operation.UPSCALE and not is_sized:
+                    label = _("Upscale with %(model)s, as much as it does") % {"model": model.name}
+                found.append((str(one), label))
     order = [operation.value for operation in passes.FOLLOW_UP_OPERATIONS]
     return sorted(found, key=lambda entry: order.index(entry[0].partition(":")[0]))
+
+
+def _factors_of(operation: Operation, *, is_sized: bool) -> tuple[int, ...]:
+    if operation is not Operation.UPSCALE:
+        return (1,)
+    return passes.FACTORS if is_sized else (passes.USUAL_FACTOR,)
 
 
 def pass_labels(given: Sequence[passes.Pass]) -> list[str]:

@@ -31,7 +31,7 @@ from imagegen_app.services.jobs import batch_counts, job_previews, leases
 from imagegen_app.services.policy import budgets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     from imagegen_app.core.errors import ProviderError
@@ -154,6 +154,7 @@ def settle_attempt(
     error: ProviderError | None = None,
     error_code: str = "",
     model_version: str = "",
+    resolved: Mapping[str, str] | None = None,
     revised_prompt: str = "",
 ) -> Decimal:
     """Charge an attempt and return what is still reserved; joins the caller's transaction.
@@ -172,6 +173,7 @@ def settle_attempt(
         error_detail=(error.detail if error else "")[:300],
         provider_message=message_of(error, job) if error else "",
         model_version=model_version[:120],
+        resolved=dict(resolved or {}),
         revised_prompt=revised_prompt,
     )
     return remaining

@@ -364,6 +364,7 @@ def succeed(
     origin: CostOrigin = ESTIMATE,
     made: int,
     model_version: str,
+    resolved: Mapping[str, str] | None = None,
     revised_prompt: str = "",
     note: ProviderError | None,
 ) -> None:
@@ -384,6 +385,7 @@ def succeed(
         amount=charge,
         origin=origin,
         model_version=model_version,
+        resolved=resolved,
         revised_prompt=revised_prompt,
     )
     if remaining:

@@ -282,6 +282,8 @@ def _facts(
         "model": model.provider_model_name,
         "model_version": asset.attempt.model_version or model.version,
         "provider_request_id": asset.attempt.provider_request_id,
+        # Parameters as the provider says that it applied them.
+        "resolved": asset.attempt.resolved,
         "data_handling": descriptions.recorded_data_handling(asset.attempt),
         "template": None if version is None else f"{version.template.slug} v{version.number}",
         # Of models that are workflows: which version of it ran.

@@ -14,7 +14,7 @@ from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import object_names, stored_messages
 from imagegen_app.services.foundation.local_times import format_minute
 from imagegen_app.services.jobs import pass_chain
-from imagegen_app.services.library import pictures
+from imagegen_app.services.library import applied_values, pictures
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def origin_sentences(reader: Actor, asset: Asset) -> list[str]:
     ]
     if asset.attempt.revised_prompt:
         lines.append(_("The provider reworded the prompt before it made the image."))
+    lines.extend(applied_values.deviations(asset.attempt))
     if root != job:
         lines.append(_("It went through these passes: %(passes)s.") % {"passes": _passes(job)})
     is_own = isinstance(reader, Person) and job.requester_id == reader.user.pk

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 from imagegen_app.core.errors import ProviderError
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
+from imagegen_app.core.model_names import is_other_model
 from imagegen_app.core.pricing import ESTIMATE, UNBILLED, CostOrigin, PriceList, PriceUnknown
 from imagegen_app.core.source_types import relationship
 from imagegen_app.core.states import ReviewState, VerdictOutcome
-from imagegen_app.core.types import Cost, InputRole
+from imagegen_app.core.types import PROMPT_UNSENT, Cost, InputRole
 from imagegen_app.imaging.manifests import INTACT_STATES
 from imagegen_app.imaging.metadata import clean
 from imagegen_app.models import Asset, Lineage, Rendition, Verdict
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.announcements import send_asset_created
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import mark_checks, screening
+from imagegen_app.services.gateways import adapters, mark_checks, screening
 from imagegen_app.services.jobs import kept_answers, pass_chain, transitions
 from imagegen_app.services.jobs.rebuilding import operation_of, size_of
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR, charge_captions, charge_screening
@@ -69,6 +70,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
         origin=origin,
         made=len(result.images),
         model_version=result.result.model_version,
+        resolved=_resolved(job, attempt, result.result),
         revised_prompt=_revised_prompt(job, result.result),
         note=note,
     )
@@ -238,6 +240,21 @@ def _unpriced_kinds(attempt: Attempt, result: ProviderResult) -> tuple[str, ...]
         return PriceList.from_dict(attempt.image_model.price_list).unpriced_kinds(result.usage)
     except PriceUnknown:
         return ()
+
+
+def _resolved(job: Job, attempt: Attempt, result: ProviderResult) -> dict[str, str]:
+    """Return the parameters as the provider applied them, and what became of the prompt."""
+    found, model = dict(result.resolved), attempt.image_model
+    if adapters.answers_by_name(model) and is_other_model(
+        result.model_version, asked=model.provider_model_name
+    ):
+        found["model"] = result.model_version
+    try:
+        offer = adapters.capabilities(model)
+    except adapters.ProviderNotConfigured:
+        return found
+    is_unsent = bool(job.prompt) and operation_of(job) in offer.promptless
+    return found | ({"prompt": PROMPT_UNSENT} if is_unsent else {})
 
 
 def _revised_prompt(job: Job, result: ProviderResult) -> str:

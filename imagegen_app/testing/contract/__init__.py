@@ -15,7 +15,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 # Importing these modules adds their checks, in this order: each begins with what must be refused.
-from imagegen_app.testing.contract import deliveries, failures, hosts, jobs, operations, previews
+from imagegen_app.testing.contract import (
+    asked_for,
+    deliveries,
+    failures,
+    hosts,
+    jobs,
+    operations,
+    previews,
+)
 from imagegen_app.testing.contract.bench import ContractBroken
 from imagegen_app.testing.contract.checks import Check, all_checks, checks_for, run_check
 from imagegen_app.testing.contract.samples import (
@@ -35,6 +43,7 @@ __all__ = [
     "ContractBroken",
     "Samples",
     "all_checks",
+    "asked_for",
     "checks_for",
     "deliveries",
     "failures",

@@ -258,8 +258,7 @@ class Bench:
     @property
     def capabilities(self) -> Capabilities:
         """What the sample's model can do."""
-        samples = self.samples
-        return registry.capabilities(samples.adapter, samples.model, options=samples.options)
+        return self.samples.capabilities_of(self.samples.model)
 
     @asynccontextmanager
     async def account(
@@ -269,6 +268,7 @@ class Bench:
         base_url: str = "",
         clock: Callable[[], float] = time.time,
         options: Mapping[str, Any] | None = None,
+        client_class: type[ContractClient] | None = None,
     ) -> AsyncIterator[Account]:
         """Build the adapter for an account at the simulator; `options` go before the samples'."""
         options = {**self.samples.options, **(options or {})}
@@ -279,7 +279,7 @@ class Bench:
         base = base_url or self._simulator.base_url
         path = load(self.samples.protocol).base_path
         credential = Credential("contract", (f"env:{KEY_VARIABLE}",), frozenset({"127.0.0.1"}))
-        client = self.client_class(
+        client = (client_class or self.client_class)(
             trusted_origins=frozenset({base}),
             limits=limits,
             other_url=self._simulator.other_url,
@@ -293,6 +293,7 @@ class Bench:
                 credential=credential,
                 http=http,
                 options=options,
+                overrides=self.samples.overrides,
                 webhook_secrets=(Secret(self._simulator.webhook_secret),),
                 clock=clock,
             )

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageChops, ImageStat
 
 from imagegen_app.core.errors import BadResponse, InvalidRequest
-from imagegen_app.core.types import IMAGE_INPUT_OPERATIONS, InputRole, Operation, Size
+from imagegen_app.core.types import (
+    IMAGE_INPUT_OPERATIONS,
+    ControlGuide,
+    InputRole,
+    Lora,
+    Operation,
+    Size,
+)
+from imagegen_app.testing.contract.asked_for import values_of
 from imagegen_app.testing.contract.bench import require
 from imagegen_app.testing.contract.checks import always, check, remote
 from imagegen_app.testing.contract.samples import (
@@ -22,6 +30,7 @@ from imagegen_app.testing.simulator.generation import SPELLINGS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imagegen_app.core.capabilities import Capabilities
     from imagegen_app.core.types import GenerationRequest
     from imagegen_app.testing.contract.bench import Bench
 
@@ -89,11 +98,41 @@ def _unfit(bench: Bench) -> Iterator[tuple[str, GenerationRequest]]:
         other = Size(image.width // 2, image.height // 2)
         yield "a mask of another size", replace(inpaint, inputs=(image, sample_mask(other)))
         yield "no mask", replace(inpaint, inputs=(image,))
+    yield from _unfit_values(good, can)
+    yield from _unfit_guides(good, can)
+    yield from bench.samples.refused.items()
+
+
+def _unfit_values(
+    good: GenerationRequest, can: Capabilities
+) -> Iterator[tuple[str, GenerationRequest]]:
     if not can.supports_seed:
         yield "a seed", replace(good, seed=7)
     if not can.supports_negative_prompt:
         yield "a negative prompt", replace(good, negative_prompt="fog")
-    yield from bench.samples.refused.items()
+    yield "an unknown background", replace(good, background="no-such-background")
+    weight = can.lora_weights[1]
+    loras = (Lora("mugs", weight),) * (can.max_loras + 1)
+    yield "more LoRA than are offered", replace(good, loras=loras)
+    if can.max_loras:
+        yield "a LoRA that counts too much", replace(good, loras=(Lora("mugs", weight + 1),))
+    for name, parameter in can.parameters.items():
+        if not parameter.belongs_to(good.operation):
+            value = values_of(name, parameter)[0]
+            yield f"{name}, of another operation", replace(good, parameters={name: value})
+
+
+def _unfit_guides(
+    good: GenerationRequest, can: Capabilities
+) -> Iterator[tuple[str, GenerationRequest]]:
+    size = good.inputs[0].size if good.inputs else good.size
+    for role in (InputRole.CONTROL, InputRole.STYLE):
+        image = sample_image(size, role=role)
+        if role not in can.inputs:
+            yield f"a {role.value} image", replace(good, inputs=(*good.inputs, image))
+        elif role is InputRole.CONTROL:
+            odd = replace(image, guide=ControlGuide("no-such-kind"))
+            yield "an unknown kind of guide", replace(good, inputs=(*good.inputs, odd))
 
 
 _ODD_SIZES = (Size(1001, 1003), Size(1, 1), Size(100_000, 16), Size(16, 100_000))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from imagegen_app.core.errors import ProviderUnavailable
 from imagegen_app.core.types import Operation, Size
+from imagegen_app.providers.families.named_models import CODEFORMER
 from imagegen_app.testing.contract import our_requests
 from imagegen_app.testing.contract.bench import RESULTS_HOST
 from imagegen_app.testing.contract.samples import Samples, sample_requests
@@ -18,6 +19,7 @@ _FAL_MODELS = {
     Operation.EDIT: "fal-ai/nano-banana-2/edit",
     Operation.UPSCALE: "fal-ai/esrgan",
     Operation.REMOVE_BACKGROUND: "fal-ai/birefnet",
+    Operation.RESTORE_FACES: "fal-ai/codeformer",
 }
 _EDITS = (Operation.GENERATE, Operation.EDIT, Operation.INPAINT)
 _IDEOGRAM = (*_EDITS, Operation.REMOVE_BACKGROUND, Operation.UPSCALE)
@@ -275,6 +277,19 @@ SAMPLES: Mapping[str, Samples] = {
                 model="ideogram-ai/ideogram-v3-turbo",
                 size=Size(1024, 1024),
             ),
+            protocol="replicate",
+            has_jobs=True,
+            can_cancel=True,
+            has_addresses=True,
+            options={"result_hosts": [RESULTS_HOST, "127.0.0.1"]},
+        ),
+        Samples(
+            adapter="replicate",
+            model=CODEFORMER,
+            requests=sample_requests(
+                [Operation.RESTORE_FACES], model=CODEFORMER, size=Size(512, 512)
+            ),
+            variant="faces",
             protocol="replicate",
             has_jobs=True,
             can_cancel=True,

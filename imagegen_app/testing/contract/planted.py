@@ -213,6 +213,21 @@ class KeyWithResults(_Adapter):
     client = _TalkativeClient
 
 
+class DroppedField(_Adapter):
+    """What the provider has another name for is left out of the call."""
+
+    def changed(self, request: GenerationRequest) -> GenerationRequest:
+        return replace(
+            request,
+            prompt="a mug",
+            negative_prompt="",
+            seed=None,
+            quality="",
+            background="",
+            loras=(),
+        )
+
+
 class NoFault(_Adapter):
     """Nothing is wrong: planting alone breaks nothing."""
 
@@ -270,6 +285,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("wrong mask polarity", TurnedMask, "a_mask_changes_what_ours_marks", _needs_masks),
     Fault("unknown state", ClosedStates, "an_unknown_state_is_still_running", _needs_jobs),
     Fault("foreign exception", ForeignException, "a_damaged_answer_is_a_bad_response", _never),
+    Fault("dropped field", DroppedField, "what_is_asked_for_changes_the_call", _needs_calls),
     Fault(
         "key sent where a redirect leads",
         FollowedRedirect,

@@ -19,8 +19,10 @@ from imagegen_app.core.types import (
     Operation,
     Size,
 )
+from imagegen_app.providers import registry
 
 if TYPE_CHECKING:
+    from imagegen_app.core.capabilities import Capabilities
     from imagegen_app.core.errors import ProviderError
 
 #: In every prompt of the contract, so that a prompt that leaks is found.
@@ -60,6 +62,8 @@ class Samples:
     has_blocks: bool = True
     #: Options of the account.
     options: Mapping[str, Any] = field(default_factory=dict)
+    #: What of models is corrected, by the model; see `core.capability_overrides`.
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Options with which previews are asked for, where the adapter declares `has_previews`.
     preview_options: Mapping[str, Any] = field(default_factory=dict)
     #: Further requests that must be refused before any call, by what is wrong with them.
@@ -75,6 +79,11 @@ class Samples:
     def name(self) -> str:
         """What these samples are called."""
         return f"{self.adapter}-{self.variant}" if self.variant else self.adapter
+
+    def capabilities_of(self, model: str) -> Capabilities:
+        """Return what a model of the account can do."""
+        corrected = self.overrides.get(model)
+        return registry.capabilities(self.adapter, model, options=self.options, overrides=corrected)
 
     @property
     def first(self) -> GenerationRequest:

@@ -23,6 +23,7 @@ KINDS = {
     "animated_gif": "200 with an animated GIF; billed",
     "error_in_200": "200 with an error object inside; billed",
     "missing_data": "200 without images; billed",
+    "other_model": "200 with the name of another model; billed",
     "fewer_images": "200 with one image only; billed as one",
     "silence": "nothing for `seconds`, then the answer; billed",
     "disconnect": "the call is accepted and billed, then the connection breaks without a byte",

@@ -51,7 +51,11 @@ async def make_images(
     if strange is not None:
         return strange
     drawn = await generation.draw_images(request, fault=fault, quick=state.quick)
-    return spoilt(answer_with(drawn), fault=fault)
+    answer = answer_with(drawn)
+    if fault is not None and fault.kind == "other_model":
+        named = request.model.encode()
+        answer = replace(answer, body=answer.body.replace(named, b"another-" + named))
+    return spoilt(answer, fault=fault)
 
 
 async def answer_to_job(answer: asgi.Answer, *, fault: Fault | None) -> asgi.Answer:

@@ -146,6 +146,28 @@ def test_a_model_that_takes_no_proportions_for_an_edit_says_so(site: Site) -> No
     assert (refused.value.field, "decides them itself" in refused.value.reason) == ("size", True)
 
 
+@pytest.mark.parametrize(
+    ("size", "is_taken"), [("1024x1024", False), ("64x48", True), ("source", True), ("", True)]
+)
+def test_a_size_in_pixels_is_refused_where_a_model_takes_none(
+    site: Site, size: str, is_taken: bool
+) -> None:
+    asked: dict[str, Any] = {
+        "model": model_of("recraft", "recraftv3"),
+        "operation": Operation.UPSCALE,
+        "inputs": [InputSource(data=make_image())],
+        "size": size or None,
+    }
+    if is_taken:
+        assert site.job_request(**asked)
+        return
+
+    with pytest.raises(InvalidJobRequest) as refused:
+        site.job_request(**asked)
+
+    assert (refused.value.field, "takes no size" in refused.value.reason) == ("size", True)
+
+
 def test_without_a_size_a_model_gets_a_square_that_it_has(site: Site) -> None:
     pro = model_of("recraft", "recraftv4_1_pro")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app.core.passes import Pass
-from imagegen_app.core.types import Operation
+from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import Asset, AuditEvent, Job
 from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.job_requests import (
@@ -22,7 +22,7 @@ from imagegen_app.services.job_requests import (
     templates,
 )
 from imagegen_app.services.job_requests.creation import PromptBlocked
-from imagegen_app.services.job_requests.values import InvalidJobRequest
+from imagegen_app.services.job_requests.values import InvalidJobRequest, InvalidPass
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotGranted
 from imagegen_app.services.worker import driver
@@ -221,3 +221,17 @@ def test_the_log_tells_versions_with_other_instructions_apart(site: Site) -> Non
 
     events = AuditEvent.objects.filter(type="template.version_published")
     assert len({json.loads(event.body)["data"]["digest"] for event in events}) == 3
+
+
+def test_a_model_that_decides_how_much_larger_takes_no_factor(site: Site) -> None:
+    provider = make_provider(slug="recraft", adapter="recraft")
+    crisp = make_image_model(slug="crisp", provider=provider, provider_model_name="recraftv3")
+    label = dict(pass_planning.available_passes())
+
+    assert [one for one in label if one.endswith(":crisp") and "upscale" in one] == [
+        "upscale:2:crisp"
+    ]
+    assert "as much as it does" in label["upscale:2:crisp"]
+    assert pass_planning.plan_passes(["upscale:crisp"], start=Size(64, 64))
+    with pytest.raises(InvalidPass, match="decides itself"):
+        pass_planning.plan_passes([f"upscale:4:{crisp.slug}"], start=Size(64, 64))

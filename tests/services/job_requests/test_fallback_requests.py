@@ -99,6 +99,15 @@ def test_proportions_that_were_chosen_are_not_left(site: Site) -> None:
         fallback_requests.request_for_fallback(job, model)
 
 
+def test_a_model_that_takes_no_size_is_none_for_a_size_that_was_chosen(site: Site) -> None:
+    model = other_model(site, {"sizes": {}})
+    chosen, left = site.request(size="1024x768"), site.request(size=None)
+
+    with pytest.raises(InvalidJobRequest, match="takes no size"):
+        fallback_requests.request_for_fallback(chosen, model)
+    assert fallback_requests.request_for_fallback(left, model)
+
+
 def test_the_size_that_follow_up_passes_were_planned_from_stays(site: Site) -> None:
     model = other_model(site, JPEG_ONLY)
     slug = site.model.slug

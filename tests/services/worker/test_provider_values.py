@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from imagegen_app.core.actors import System
 from imagegen_app.core.errors import RateLimited
-from imagegen_app.core.types import Cost, Submission, Usage
+from imagegen_app.core.types import PROMPT_CLEANED, PROMPT_UNSENT, Cost, Submission, Usage
 from imagegen_app.models import AuditEvent, BudgetPeriod
 from imagegen_app.providers.sandbox import Sandbox
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.library import applied_values, summary
+from imagegen_app.services.policy import model_catalog
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_image_model, make_provider
-from tests.services.conftest import Site, governed
+from imagegen_app.testing.simulator.protocols import load
+from tests.services.conftest import Site, at_simulator, governed
 
 if TYPE_CHECKING:
     from imagegen_app.core.types import GenerationRequest, ProviderResult
     from imagegen_app.models import Job
     from imagegen_app.providers.answers import SpooledAnswer
+    from imagegen_app.testing.simulator.process import SimulatorProcess
 
 
 class Wild(Sandbox):
@@ -55,6 +60,7 @@ class Wild(Sandbox):
             if self.kind == "writes"
             else Usage(output_image_tokens=10**40, images=10**9),
             model_version="v\x00" * 500,
+            resolved={"quality": "high", "size\x00": "9" * 500, "prompt": PROMPT_CLEANED},
             reported_cost=Cost(Decimal("1e40")),
         )
 
@@ -82,10 +88,34 @@ def test_images_with_values_out_of_range_are_stored_with_a_note(wild: Site) -> N
     asset, attempt = job.assets.get(), job.attempts.get()
     assert (job.state, asset.seed) == ("succeeded", None)
     assert attempt.model_version == "v" * 120
+    assert attempt.resolved == {"quality": "high", "size": "9" * 120, "prompt": PROMPT_CLEANED}
     assert attempt.provider_request_id == ("id" * 300)[:200]
     assert BudgetPeriod.objects.get().spent == job.estimated_cost
     body = AuditEvent.objects.get(type="asset.created").body
     assert all(f'"{name}"' in body for name in ("ignored", "seed", "cost", "images"))
+
+
+def test_that_a_prompt_was_not_sent_as_written_is_told_with_its_image(wild: Site) -> None:
+    job = drive(wild.request())
+
+    lines = summary.origin_sentences(System("test"), job.assets.get())
+
+    assert any("would have taken for commands" in line for line in lines)
+    assert applied_values.applied_values(job.attempts.get()) == [
+        ("quality", "high"),
+        ("size", "9" * 120),
+    ]
+
+
+def test_a_prompt_for_a_model_that_takes_none_is_told(wild: Site) -> None:
+    wild.model.capabilities = {"promptless": ["generate"]}
+    use_case(audited=False)(wild.model.save)()
+
+    job = drive(wild.request())
+
+    attempt = job.attempts.get()
+    assert attempt.resolved["prompt"] == PROMPT_UNSENT
+    assert "takes none for this operation" in applied_values.deviations(attempt)[0]
 
 
 def test_tokens_without_a_price_are_named_in_the_log_and_paid_for_by_the_image(
@@ -117,3 +147,20 @@ def test_an_adapter_that_stumbles_over_an_answer_makes_it_a_bad_response(wild: S
     assert (job.state, job.error_code) == ("failed", "bad_response")
     assert "RecursionError" in job.attempts.get().error_detail
     assert BudgetPeriod.objects.get().spent == job.estimated_cost > 0
+
+
+def test_another_model_than_the_one_asked_for_is_told(
+    db: None, small: Any, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = at_simulator(simulator, small, monkeypatch, "xai", name="grok-imagine-image-2.0")
+    model.provider.base_url += load("xai").base_path
+    model_catalog.save(actor=System("test"), record=model.provider)
+    site = governed(model)
+    simulator.fail("other_model")
+
+    job = drive(site.request(size="1:1"))
+
+    attempt = job.attempts.get()
+    assert (job.state, attempt.resolved["model"]) == ("succeeded", "another-grok-imagine-image-2.0")
+    assert attempt.actual_cost
+    assert "another-grok-imagine-image-2.0 made it" in applied_values.deviations(attempt)[0]

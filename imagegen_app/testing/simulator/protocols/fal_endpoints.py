@@ -225,6 +225,13 @@ ENDPOINTS: Mapping[str, Endpoint] = {
             is_single=True,
         ),
         Endpoint(
+            "fal-ai/codeformer",
+            Operation.RESTORE_FACES,
+            {"image_url": _text},
+            ("image_url",),
+            is_single=True,
+        ),
+        Endpoint(
             "fal-ai/esrgan",
             Operation.UPSCALE,
             {"image_url": _text, "scale": _number(1, 8)},

@@ -36,6 +36,7 @@ _DIFFUSION = _COMMON | {
 }
 _SERVER_FAULT = 500
 _COST = "0.042"
+_NO_ROUTE = "no_route"
 #: The proxy's own names, what stands behind them, and what it is for.
 #: In US dollars an image.
 _PRICE = 0.04
@@ -85,7 +86,7 @@ class LiteLLMProtocol(OpenAIProtocol):
             raise Refused(401, "401", "Authentication Error, Invalid proxy server token")
         aim = call.path.removeprefix(f"{self.base_path}/images/")
         if call.method != "POST" or aim not in {"generations", "edits"}:
-            raise Refused(404, "404", "Not Found")
+            raise Refused(404, _NO_ROUTE)
         read = read_generation if aim == "generations" else read_edit
         return await self.make(call, aim=aim, read=read)
 
@@ -93,17 +94,37 @@ class LiteLLMProtocol(OpenAIProtocol):
         return replace(_litellm_error(blocked), status=200)
 
 
+#: By the status: what the proxy calls an error, and the exception that it began with.
+_LITELLM_ERRORS: Mapping[int, tuple[str, str]] = {
+    400: ("invalid_request_error", "litellm.BadRequestError: OpenAIException - "),
+    401: ("authentication_error", ""),
+    403: ("permission_error", "litellm.PermissionDeniedError: OpenAIException - "),
+    404: ("invalid_request_error", "litellm.NotFoundError: OpenAIException - "),
+    429: ("rate_limit_error", "litellm.RateLimitError: RateLimitError: OpenAIException - "),
+    500: ("internal_server_error", "litellm.InternalServerError: OpenAIException - "),
+    503: ("service_unavailable_error", "litellm.ServiceUnavailableError: OpenAIException - "),
+}
+_REJECTED = "Your request was rejected by the safety system."
+
+
 def _litellm_error(refused: Refused) -> asgi.Answer:
-    """Return an error as LiteLLM writes it: the code is the status, and the message says the rest."""
-    kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-    kind, status = kinds.get(refused.status, "invalid_request_error"), refused.status
-    message = str(refused)
+    """Return an error as LiteLLM writes it: the code is the status, and the message says the rest.
+
+    What OpenAI says behind it is handed on in words, without OpenAI's codes.
+    """
+    if refused.code == _NO_ROUTE:
+        return asgi.reply({"detail": "Not Found"}, status=404)
+    kind, exception = _LITELLM_ERRORS.get(refused.status, ("invalid_request_error", ""))
+    message, more = f"{exception}{refused}", {}
     if refused.reason == "blocked":
-        message = "litellm.BadRequestError: litellm.ContentPolicyViolationError: refused"
+        policy = "litellm.ContentPolicyViolationError: OpenAIException - "
+        message = f"litellm.BadRequestError: {policy}{_REJECTED}"
+        more = {"provider_specific_fields": {"innererror": {}}}
     elif refused.reason == "quota":
-        kind, message = "budget_exceeded", "Budget has been exceeded!"
-    error = {"message": message, "type": kind, "param": None, "code": str(status)}
-    answer = asgi.reply({"error": error}, status=status)
+        kind = "budget_exceeded"
+        message = "Budget has been exceeded! Current cost: 26.075, Max budget: 0.25"
+    error = {"message": message, "type": kind, "param": None, "code": str(refused.status)}
+    answer = asgi.reply({"error": {**error, **more}}, status=refused.status)
     return replace(answer, headers=refused.headers)
 
 

@@ -49,7 +49,9 @@ class Model:
     polarity: Polarity = "white"
     #: Whether its output is a list.
     is_list: bool = True
-    images: tuple[str, ...] = field(default=("image", "input_image", "input_images"))
+    images: tuple[str, ...] = field(default=("image", "input_image", "input_images", "img"))
+    #: What it does without a prompt; None for a model that is told.
+    does: Operation | None = None
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -78,11 +80,11 @@ class Model:
         has_mask = any(image.role is InputRole.MASK for image in images)
         operation = Operation.GENERATE
         if images:
-            operation = Operation.INPAINT if has_mask else Operation.EDIT
+            operation = self.does or (Operation.INPAINT if has_mask else Operation.EDIT)
         return GenerationRequest(
             operation=operation,
             model=self.name,
-            prompt=str(inputs["prompt"]),
+            prompt=str(inputs.get("prompt", "")),
             size=_size(inputs, images=images),
             count=int(inputs.get("num_outputs", 1)),
             negative_prompt=str(inputs.get("negative_prompt", "")),
@@ -217,6 +219,53 @@ MODELS: Mapping[str, Model] = {
             },
             is_list=False,
             polarity="black",
+        ),
+        Model(
+            "black-forest-labs/flux-dev-lora",
+            "d" * 64,
+            {
+                "prompt": _PROMPT,
+                "image": _URI,
+                "prompt_strength": {"type": "number", "minimum": 0, "maximum": 1},
+                "aspect_ratio": _ASPECT,
+                "num_outputs": {"type": "integer", "minimum": 1, "maximum": 4},
+                "num_inference_steps": {"type": "integer", "minimum": 1, "maximum": 50},
+                "guidance": {"type": "number", "minimum": 0, "maximum": 10},
+                "seed": _SEED,
+                "output_format": _FORMAT,
+                "lora_weights": {"type": "string"},
+                "lora_scale": {"type": "number", "minimum": -1, "maximum": 3},
+                "extra_lora": {"type": "string"},
+                "extra_lora_scale": {"type": "number", "minimum": -1, "maximum": 3},
+            },
+        ),
+        Model(
+            "sczhou/codeformer",
+            "7de2ea26c616d5bf2245ad0d5e24f0ff9a6204578a5c876db53142edd9d2cd56",
+            {
+                "image": _URI,
+                "codeformer_fidelity": {"type": "number", "minimum": 0, "maximum": 1},
+                "background_enhance": {"type": "boolean"},
+                "face_upsample": {"type": "boolean"},
+                "upscale": {"type": "integer"},
+            },
+            ("image",),
+            is_official=False,
+            is_list=False,
+            does=Operation.RESTORE_FACES,
+        ),
+        Model(
+            "tencentarc/gfpgan",
+            "0fbacf7afc6c144e5be9767cff80f25aff23e52b0708f17e20f9879b2f21516c",
+            {
+                "img": _URI,
+                "version": {"type": "string", "enum": ["v1.2", "v1.3", "v1.4", "RestoreFormer"]},
+                "scale": {"type": "number"},
+            },
+            ("img",),
+            is_official=False,
+            is_list=False,
+            does=Operation.RESTORE_FACES,
         ),
         Model(
             "stability-ai/sdxl",

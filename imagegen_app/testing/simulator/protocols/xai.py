@@ -44,6 +44,20 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "response_format": ("b64_json", "url"),
 }
 _MAX_COUNT, _MAX_PROMPT_CHARS = 10, 8000
+_TEAM = "7c0c7ffc-2b54-4b30-9d3d-0b1a3f1a6c11"
+_FORBIDDEN = "The caller does not have permission to execute the specified operation"
+_CODES: Mapping[int, str] = {
+    400: "Client specified an invalid argument",
+    401: "The request does not have valid authentication credentials for the operation",
+    403: _FORBIDDEN,
+    404: "Some requested entity was not found",
+    429: "Some resource has been exhausted",
+    503: "The service is currently unavailable",
+}
+#: Codes that come in an object, as OpenAI's do.
+_ALONE = frozenset({"content_filter", "insufficient_quota"})
+#: A body that cannot be read is refused before the API itself sees it.
+_PLAIN = frozenset({415, 422})
 #: Ten billion ticks are a dollar.
 _CENT = 10**8
 _PRICES = {("1k", "low"): 4, ("1k", "medium"): 6, ("2k", "low"): 6, ("2k", "medium"): 8}
@@ -140,7 +154,7 @@ def _request(document: dict[str, Any], *, is_edit: bool) -> GenerationRequest:
     model, prompt = str(document.get("model")), document.get("prompt")
     count = document.get("n", 1)
     if model not in MODELS:
-        raise Refused(404, "not-found", f"The model {model} does not exist.")
+        raise Refused(404, "", f"The model {model} does not exist.")
     if document.get("quality") not in {None, *MODELS[model][0]}:
         raise ValueError("unknown variant, in `quality`")
     if not isinstance(prompt, str) or not 0 < len(prompt.strip()) <= _MAX_PROMPT_CHARS:
@@ -193,14 +207,31 @@ def _ticks(request: GenerationRequest, document: Mapping[str, Any]) -> int:
 
 
 def _error_answer(refused: Refused, call: asgi.Call) -> asgi.Answer:
-    """Return an error in one of the forms that this API has, or a block, which is a success."""
-    if refused.reason == "blocked":
-        return asgi.reply({"data": [], "block_reason": "The prompt was rejected."})
-    status = 402 if refused.reason == "quota" else refused.status
-    words = f"{refused} (key: {key_of(call)}; prompt: {prompt_of(call)})"
+    """Return an error in one of the forms that this API has.
+
+    Most have a code that is a sentence and repeats the status only; the text tells the rest. A body
+    that cannot be read is refused in plain text.
+    """
+    status, code, words = refused.status, refused.code, str(refused)
+    if refused.reason == "blocked" and refused.stage == "output":
+        status, code, words = 400, "", "Generated image rejected by content moderation."
+    elif refused.reason == "blocked":
+        check = f"SAFETY_CHECK_TYPE_{(refused.categories or ('general',))[0].upper()}"
+        status, code = 403, _FORBIDDEN
+        words = f"Content violates usage guidelines. Team: {_TEAM}, Failed check: {check}"
+    elif refused.reason == "quota":
+        status, code = 403, _FORBIDDEN
+        words = (
+            f"Your team {_TEAM} has either used all available credits or reached its monthly "
+            "spending limit. To continue making API requests, please purchase more credits or "
+            "raise your spending limit."
+        )
+    words = f"{words} (key: {key_of(call)}; prompt: {prompt_of(call)})"
+    if status in _PLAIN:
+        return asgi.Answer(status, words.encode(), "text/plain; charset=utf-8")
     document: dict[str, Any] = {"error": words}
-    if status in {400, 403}:
-        document["code"] = refused.code or "invalid-argument"
-    elif refused.code:
-        document = {"error": {"message": words, "type": "error", "code": refused.code}}
+    if code in _ALONE:
+        document = {"error": {"message": words, "type": "error", "param": None, "code": code}}
+    elif code or status in _CODES:
+        document["code"] = code or _CODES[status]
     return replace(asgi.reply(document, status=status), headers=refused.headers)
