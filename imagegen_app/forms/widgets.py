@@ -158,22 +158,42 @@ class AssetSelect(forms.Select):
     Media = Media
     #: Who fills in the form; without it nothing can be done to the chosen asset.
     actor: Person | None = None
+    #: Address of the AI history of the object that the form is about; empty for none.
+    history: str = ""
+
+    def optgroups(
+        self, name: str, value: list[str], attrs: dict[str, Any] | None = None
+    ) -> list[Any]:
+        """Return the options of the list, which has room for the newest, and the chosen one."""
+        groups: list[Any] = super().optgroups(name, value, attrs)
+        listed = {str(option["value"]) for _label, options, _n in groups for option in options}
+        for key in value:
+            chosen = None if key in listed else self._chosen(key)
+            if chosen is not None:
+                label = self.choices.choice(chosen)[1]  # type: ignore[union-attr]  # of AssetChoiceField
+                option = self.create_option(name, key, label, True, len(groups), attrs=attrs)  # noqa: FBT003 - Django's
+                groups.append((None, [option], len(groups)))
+        return groups
+
+    def _chosen(self, value: Any) -> Asset | None:
+        choices: Any = self.choices
+        # A refused form shows again what was sent, which may be no key at all.
+        key = content_fields.parse_key(choices.queryset.model, str(value)) if value else None
+        found: Asset | None = None if key is None else choices.queryset.filter(pk=key).first()
+        return found
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context(name, value, attrs)
-        chosen = None
-        if value:
-            choices: Any = self.choices
-            # A refused form shows again what was sent, which may be no key at all.
-            key = content_fields.parse_key(choices.queryset.model, str(value))
-            chosen = None if key is None else choices.queryset.filter(pk=key).first()
+        chosen = self._chosen(value)
+        may_generate = self.actor is None or access.has_permission(self.actor, "request_job")
         context["widget"] |= {
-            "studio": find_admin_url("imagegen_studio"),
+            "studio": find_admin_url("imagegen_studio") if may_generate else "",
             "library": _library_url({}),
             "preview": "" if chosen is None else delivery.preview_url(chosen),
             "preview_alt": "" if chosen is None else chosen.alt_text,
             "waits": chosen is not None and chosen.review_state != ReviewState.APPROVED.value,
             "quick": [] if chosen is None else self._quick_actions(chosen),
+            "history": self.history,
         }
         return context
 

@@ -8,13 +8,13 @@ import pytest
 from django.urls import reverse
 
 from imagegen_app.core.actors import System
-from imagegen_app.models import Batch, ImageModel, Job
+from imagegen_app.models import Batch, ImageModel, Job, Placement
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_job, make_template
 from project.catalog.models import Product
-from tests import arranged_rows
+from tests import arranged_rows, changed_rows
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -89,6 +89,14 @@ def test_the_history_tells_what_is_shown_what_was_and_what_was_made_for_the_obje
     assert html.count("shown now") == 1
     assert html.count("not shown any more") == 1
     assert reverse("admin:catalog_product_change", args=[product.pk]) in html
+
+
+def test_a_field_that_is_there_no_more_keeps_its_name_in_the_history(
+    edda: Client, product: Any, placed: Any
+) -> None:
+    changed_rows.change(Placement.objects.get(asset=placed), field="picture")
+
+    assert "picture · placed" in edda.get(history(product)).content.decode()
 
 
 def test_images_of_others_are_left_out_and_that_is_said(edda: Client, product: Any) -> None:
