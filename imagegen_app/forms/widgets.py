@@ -113,16 +113,17 @@ class GeneratedImageWidget(AdminFileWidget):
         return context
 
     def _quick_actions(self, value: Any, query: Mapping[str, str]) -> list[OperationLink]:
-        """Return what can be done to the image that the field holds, if it is one of ours."""
+        """Return what can be done to the image that the field holds, ours or one that was uploaded."""
         instance = getattr(value, "instance", None)
         if not value or instance is None or not access.has_permission(self.actor, "request_job"):
             return []
         from imagegen_app.services.library import pictures  # noqa: PLC0415 - not for starting
 
         asset = pictures.placed_asset(instance, value.field.name)
-        if asset is None:
-            return []
-        return _quick_links(self.actor, asset, carried=urlencode(query), site=self.site)
+        content = f"{self.target}:{instance.pk}" if asset is None else ""
+        return _quick_links(
+            self.actor, asset, carried=urlencode(query), site=self.site, content=content
+        )
 
     def _history_url(self, query: Mapping[str, str]) -> str:
         """Return the address of the history of the object that is edited; empty for a new one."""
@@ -171,7 +172,7 @@ class AssetSelect(forms.Select):
             chosen = None if key in listed else self._chosen(key)
             if chosen is not None:
                 label = self.choices.choice(chosen)[1]  # type: ignore[union-attr]  # of AssetChoiceField
-                option = self.create_option(name, key, label, True, len(groups), attrs=attrs)  # noqa: FBT003 - Django's
+                option = self.create_option(name, key, label, True, len(groups), attrs=attrs)
                 groups.append((None, [option], len(groups)))
         return groups
 
@@ -208,13 +209,17 @@ def _library_url(query: Mapping[str, str], *, site: str = "") -> str:
 
 
 def _quick_links(
-    actor: Person, asset: Asset, *, carried: str = "", site: str = ""
+    actor: Person, asset: Asset | None, *, carried: str = "", site: str = "", content: str = ""
 ) -> list[OperationLink]:
     from imagegen_app.forms import image_actions  # noqa: PLC0415 - not for starting
 
-    offered = image_actions.offered_for(actor, asset, among=image_actions.QUICK_OPERATIONS)
+    if asset is None:
+        offered = image_actions.offered_for_upload(actor)
+    else:
+        offered = image_actions.offered_for(actor, asset, among=image_actions.QUICK_OPERATIONS)
     links = [
-        image_actions.operation_link(one, asset, carried=carried, site=site) for one in offered
+        image_actions.operation_link(one, asset, carried=carried, site=site, content=content)
+        for one in offered
     ]
     return [one for one in links if one.url]
 

@@ -601,6 +601,7 @@ class Migration(migrations.Migration):
                 ('height', models.PositiveIntegerField()),
                 ('ingredient_facts', models.JSONField(blank=True, default=dict)),
                 ('manifest_key', models.CharField(blank=True, max_length=200)),
+                ('content_origin', models.JSONField(blank=True, default=dict)),
             ],
             options={
                 'verbose_name': 'input image',

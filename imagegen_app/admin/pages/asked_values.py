@@ -61,8 +61,9 @@ def fill_in(form: Any, asked: Mapping[str, str]) -> None:
         fields["operation"].initial = asked["operation"]
         if options.operation in _NEEDS_NEW_WORDS and "prompt" in fields:
             fields["prompt"].initial = ""
-        if options.operation is Operation.UPSCALE and form.source_asset is not None:
-            larger = frame_fields.doubled_size(form.source_asset, options)
+        picture = form.source_asset or form.content
+        if options.operation is Operation.UPSCALE and picture is not None:
+            larger = frame_fields.doubled_size(picture, options)
             pixels = f"{larger.width} \N{MULTIPLICATION SIGN} {larger.height}"
             form.offer("size", str(larger), _("Larger: %(pixels)s") % {"pixels": pixels})
     if asked.get("quality") in dict(fields["quality"].choices):

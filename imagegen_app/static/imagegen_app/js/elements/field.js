@@ -51,6 +51,7 @@ function follow(field, asset) {
   for (const link of field.querySelectorAll(".imagegen-quick [data-imagegen-open]")) {
     const url = new URL(link.href, window.location.href);
     url.searchParams.set("from", asset);
+    url.searchParams.delete("content");
     link.href = url;
     link.closest("li").hidden = !asset;
   }
