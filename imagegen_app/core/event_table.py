@@ -406,6 +406,12 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("A copy of {object} in {target} told an erased text and was replaced."),
     ),
     EventRow(
+        "placement.text_changed",
+        "info",
+        gettext_noop("{actor} changed the alternative text of {object} in {target}, too."),
+        ("target_label",),
+    ),
+    EventRow(
         "placement.removed",
         "info",
         gettext_noop("{actor} removed {object} from {target}."),

@@ -426,7 +426,9 @@ COMMANDS = [
         "library.alt_texts.set_alt_text",
         "asset.changed",
         lambda site: make_asset(),
-        lambda actor, asset: alt_texts.set_alt_text(actor=actor, asset=asset, alt_text="A red mug"),
+        lambda actor, asset: done(
+            alt_texts.set_alt_text(actor=actor, asset=asset, alt_text="A red mug")
+        ),
     ),
     Command(
         "library.drafts.discard",
@@ -453,6 +455,17 @@ COMMANDS = [
         "asset.withdrawn",
         lambda site: arranged.placed(site).asset,
         lambda actor, asset: takedown.withdraw(actor=actor, asset=asset, note="Report 12"),
+    ),
+    Command(
+        "library.alt_texts.set_alt_text",
+        "placement.text_changed",
+        arranged.placed,
+        lambda actor, row: done(
+            alt_texts.set_alt_text(
+                actor=actor, asset=row.asset, alt_text="A red mug", placements=[row.pk]
+            )
+        ),
+        note="in its places, too",
     ),
     Command(
         "library.chooser.choose",
