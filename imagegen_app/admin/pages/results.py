@@ -256,6 +256,7 @@ def _tiles(assets: list[Asset], shown: Asset, carried: str) -> list[dict[str, An
     return [
         {
             "asset": one,
+            "badge": "",
             "url": delivery.preview_url(one, width=_SMALL),
             "large": delivery.preview_url(one, width=_LARGE),
             "page": with_query(admin_url("imagegen_studio_result", one.pk), carried),
