@@ -223,6 +223,11 @@ ROWS: Final[tuple[EventRow, ...]] = (
     EventRow(
         "studio_session.renamed", "info", gettext_noop("{actor} renamed a session of the studio.")
     ),
+    EventRow(
+        "mail_preference.changed",
+        "info",
+        gettext_noop("{actor} changed when to get mails about finished work."),
+    ),
     EventRow("job.cancel_requested", "info", gettext_noop("{actor} requested to cancel {object}.")),
     EventRow("job.cancelled", "notice", gettext_noop("{object} was cancelled.")),
     EventRow("job.expired", "warning", gettext_noop("{object} was not finished in time.")),

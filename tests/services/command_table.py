@@ -36,6 +36,7 @@ from imagegen_app.services.library import (
     template_cards,
 )
 from imagegen_app.services.library.asset_filters import AssetFilter
+from imagegen_app.services.monitoring import mail_preferences
 from imagegen_app.services.policy import (
     catalog_sync,
     model_catalog,
@@ -84,6 +85,11 @@ class Command:
 def renamed(actor: Person, provider: Provider) -> Any:
     provider.name = "Renamed"
     return model_catalog.save(actor=actor, record=provider)
+
+
+def with_address(actor: Person) -> Person:
+    actor.user.email = "somebody@example.org"
+    return actor
 
 
 def resolving(how: str) -> Callable[[Person, Job], None]:
@@ -500,6 +506,15 @@ COMMANDS = [
         "placement.removed",
         lambda site: arranged.placed(site).target,
         lambda actor, row: done(placement.remove_all_from(actor=actor, target=row)),
+    ),
+    Command(
+        "monitoring.mail_preferences.choose",
+        "mail_preference.changed",
+        lambda site: {},
+        lambda actor, addresses: mail_preferences.choose(
+            actor=with_address(actor), minutes=5, addresses=addresses
+        ),
+        own="it is the preference of the person who gives it",
     ),
     Command(
         "policy.revocations.revoke",
