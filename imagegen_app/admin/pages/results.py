@@ -107,6 +107,7 @@ class ResultPages(Pages):
                 for n in range(1, MAX_STARS + 1)
             ],
             "focal": (_percent(asset.focal_x), _percent(asset.focal_y)),
+            "answer": review_cases.answer_to_author(asset),
             "review_case": review_cases.describe_case(actor, asset),
             "record_url": record if _may_open_record(request, asset) else "",
             **action_context(actor, asset, carried=carried),

@@ -16,7 +16,7 @@ from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Job
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.job_requests import job_actions, sessions
-from imagegen_app.services.library import delivery, session_turns
+from imagegen_app.services.library import delivery, review_cases, session_turns
 from imagegen_app.services.monitoring import progress
 from imagegen_app.services.monitoring.mail_preferences import is_offered
 from imagegen_app.services.policy.access import ActionRefused
@@ -130,7 +130,12 @@ def _shown(request: HttpRequest, session: uuid.UUID, turn: Turn) -> dict[str, An
         "progress": shown,
         "preview": preview,
         "tiles": [
-            {"asset": asset, "url": delivery.preview_url(asset, width=_TILE_WIDTH)}
+            {
+                "asset": asset,
+                "url": delivery.preview_url(asset, width=_TILE_WIDTH),
+                "answer": review_cases.answer_to_author(asset),
+                "remake": studio_url(request, session=str(session), recall=str(asset.pk)),
+            }
             for asset in turn.images
         ],
         "again": again(),
