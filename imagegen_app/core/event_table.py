@@ -377,6 +377,12 @@ ROWS: Final[tuple[EventRow, ...]] = (
     EventRow("asset.discarded", "info", gettext_noop("{actor} discarded the own draft {object}.")),
     EventRow("asset.downloaded", "info", gettext_noop("{actor} downloaded {object}.")),
     EventRow("asset.prompt_viewed", "notice", gettext_noop("{actor} read the prompt of {object}.")),
+    EventRow(
+        "asset.prompts_searched",
+        "notice",
+        gettext_noop("{actor} searched other people's prompts for words."),
+        ("search",),
+    ),
     EventRow("asset.withdrawn", "warning", gettext_noop("{actor} took {object} down everywhere.")),
     EventRow(
         "withdrawal.searched",
