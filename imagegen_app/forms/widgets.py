@@ -171,7 +171,8 @@ class AssetSelect(forms.Select):
         for key in value:
             chosen = None if key in listed else self._chosen(key)
             if chosen is not None:
-                label = self.choices.choice(chosen)[1]  # type: ignore[union-attr]  # of AssetChoiceField
+                choices: Any = self.choices
+                label = choices.choice(chosen)[1]
                 option = self.create_option(name, key, label, True, len(groups), attrs=attrs)
                 groups.append((None, [option], len(groups)))
         return groups

@@ -65,7 +65,7 @@ def offered_operations(
         if own is not None and own.can(operation):
             found.append(OfferedOperation(operation, own.image_model))
             continue
-        names = {"operation": LABELS[Operation][operation]}
+        names: dict[str, object] = {"operation": LABELS[Operation][operation]}
         other = next((one.image_model for one in usable if one.can(operation)), None)
         if other is None:
             reason = _("“%(operation)s”: none of the models that you may use can do this.")

@@ -150,7 +150,7 @@ def save(target: models.Model, names: Iterable[str], *, by_update: bool = False)
         return
     for field in changed_at:
         # The field itself sets it to the present time.
-        field.presave(target, add=False)
+        field.pre_save(target, add=False)
     written = {*names, *(field.name for field in changed_at)}
     database.stored(target).update(
         **{f.attname: target.__dict__[f.attname] for f in fields if f.name in written}
