@@ -81,7 +81,7 @@ class AssetPageAdmin(WithdrawalAdmin):
         reader = asset.reader
         family = lineage.family_of(reader, asset)
         # The family comes with its files: see `get_queryset`.
-        whole = next((one for one in family.turn if one == asset), asset)
+        whole: Any = next((one for one in family.turn if one == asset), asset)
         placements = sorted(asset.placements.all(), key=lambda one: one.removed_at is not None)
         return {
             "picture": _picture(whole),

@@ -129,7 +129,8 @@ def _finished(preference: MailPreference, *, since: datetime) -> list[_Piece]:
     )
     roots: set[UUID] = set()
     batches: set[UUID] = set()
-    for pk, root, batch in ended.values_list("pk", "root", "batch")[:_MOST]:
+    rows: Any = ended.values_list("pk", "root", "batch")
+    for pk, root, batch in rows[:_MOST]:
         if batch is None:
             roots.add(root or pk)
         else:
