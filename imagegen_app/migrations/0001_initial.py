@@ -602,6 +602,7 @@ class Migration(migrations.Migration):
                 ('height', models.PositiveIntegerField()),
                 ('ingredient_facts', models.JSONField(blank=True, default=dict)),
                 ('manifest_key', models.CharField(blank=True, max_length=200)),
+                ('content_origin', models.JSONField(blank=True, default=dict)),
             ],
             options={
                 'verbose_name': 'input image',
@@ -1693,6 +1694,25 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='savedview',
             constraint=models.UniqueConstraint(fields=('owner', 'name'), name='imagegen_saved_view_name_once'),
+        ),
+        migrations.CreateModel(
+            name='MailPreference',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('minutes', models.PositiveSmallIntegerField(verbose_name='minutes')),
+                ('language', models.CharField(max_length=20, verbose_name='language')),
+                ('addresses', models.JSONField(default=dict)),
+                ('looked_at', models.DateTimeField(verbose_name='looked for work')),
+                ('waiting', models.JSONField(blank=True, default=dict)),
+                ('told', models.JSONField(blank=True, default=dict)),
+                ('person', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_mail_preference', to=settings.AUTH_USER_MODEL, verbose_name='person')),
+            ],
+            options={
+                'verbose_name': 'mail preference',
+                'verbose_name_plural': 'mail preferences',
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('person',), name='imagegen_mail_preference_once')],
+            },
         ),
         migrations.CreateModel(
             name='StudioSession',

@@ -36,6 +36,7 @@ from imagegen_app.services.library import (
     template_cards,
 )
 from imagegen_app.services.library.asset_filters import AssetFilter
+from imagegen_app.services.monitoring import mail_preferences
 from imagegen_app.services.policy import (
     catalog_sync,
     model_catalog,
@@ -86,11 +87,16 @@ def renamed(actor: Person, provider: Provider) -> Any:
     return model_catalog.save(actor=actor, record=provider)
 
 
+def with_address(actor: Person) -> Person:
+    actor.user.email = "somebody@example.org"
+    return actor
+
+
 def resolving(how: str) -> Callable[[Person, Job], None]:
     return lambda actor, job: job_actions.resolve(actor=actor, job=job, resolution=how)
 
 
-def done(_number: int) -> None:
+def done(_number: object) -> None:
     """Leave out how many rows were changed: the second time there are none."""
 
 
@@ -426,7 +432,9 @@ COMMANDS = [
         "library.alt_texts.set_alt_text",
         "asset.changed",
         lambda site: make_asset(),
-        lambda actor, asset: alt_texts.set_alt_text(actor=actor, asset=asset, alt_text="A red mug"),
+        lambda actor, asset: done(
+            alt_texts.set_alt_text(actor=actor, asset=asset, alt_text="A red mug")
+        ),
     ),
     Command(
         "library.drafts.discard",
@@ -453,6 +461,17 @@ COMMANDS = [
         "asset.withdrawn",
         lambda site: arranged.placed(site).asset,
         lambda actor, asset: takedown.withdraw(actor=actor, asset=asset, note="Report 12"),
+    ),
+    Command(
+        "library.alt_texts.set_alt_text",
+        "placement.text_changed",
+        arranged.placed,
+        lambda actor, row: done(
+            alt_texts.set_alt_text(
+                actor=actor, asset=row.asset, alt_text="A red mug", placements=[row.pk]
+            )
+        ),
+        note="in its places, too",
     ),
     Command(
         "library.chooser.choose",
@@ -487,6 +506,15 @@ COMMANDS = [
         "placement.removed",
         lambda site: arranged.placed(site).target,
         lambda actor, row: done(placement.remove_all_from(actor=actor, target=row)),
+    ),
+    Command(
+        "monitoring.mail_preferences.choose",
+        "mail_preference.changed",
+        lambda site: {},
+        lambda actor, addresses: mail_preferences.choose(
+            actor=with_address(actor), minutes=5, addresses=addresses
+        ),
+        own="it is the preference of the person who gives it",
     ),
     Command(
         "policy.revocations.revoke",

@@ -107,6 +107,7 @@ class ResultPages(Pages):
                 for n in range(1, MAX_STARS + 1)
             ],
             "focal": (_percent(asset.focal_x), _percent(asset.focal_y)),
+            "answer": review_cases.answer_to_author(asset),
             "review_case": review_cases.describe_case(actor, asset),
             "record_url": record if _may_open_record(request, asset) else "",
             **action_context(actor, asset, carried=carried),
@@ -251,6 +252,7 @@ def _tiles(assets: list[Asset], shown: Asset, carried: str) -> list[dict[str, An
     return [
         {
             "asset": one,
+            "badge": "",
             "url": delivery.preview_url(one, width=_SMALL),
             "large": delivery.preview_url(one, width=_LARGE),
             "page": with_query(admin_url("imagegen_studio_result", one.pk), carried),

@@ -18,8 +18,9 @@ from imagegen_app.models import Job, StudioSession
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import job_actions, sessions
-from imagegen_app.services.library import delivery, session_turns
+from imagegen_app.services.library import delivery, review_cases, session_turns
 from imagegen_app.services.monitoring import progress
+from imagegen_app.services.monitoring.mail_preferences import is_offered
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -90,7 +91,14 @@ def stage_context(request: HttpRequest, actor: Person, session: uuid.UUID) -> di
         "said": _news(stage),
         "in_session": carried_query(request, session=str(session)),
         "front": _front(stage),
+        "mail_url": _mail_url(request),
     }
+
+
+def _mail_url(request: HttpRequest) -> str:
+    """Return where to choose a mail about finished work; empty in a frame, and where none is sent."""
+    is_embedded = request.GET.get("embed") == "1"
+    return admin_url("imagegen_mail_preference") if not is_embedded and is_offered() else ""
 
 
 def _shown(request: HttpRequest, session: uuid.UUID, turn: Turn) -> dict[str, Any]:
@@ -108,7 +116,12 @@ def _shown(request: HttpRequest, session: uuid.UUID, turn: Turn) -> dict[str, An
         "progress": shown,
         "preview": preview,
         "tiles": [
-            {"asset": asset, "url": delivery.preview_url(asset, width=_TILE_WIDTH)}
+            {
+                "asset": asset,
+                "url": delivery.preview_url(asset, width=_TILE_WIDTH),
+                "answer": review_cases.answer_to_author(asset),
+                "remake": studio_url(request, session=str(session), recall=str(asset.pk)),
+            }
             for asset in turn.images
         ],
         "again": again(),
