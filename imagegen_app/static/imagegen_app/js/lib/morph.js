@@ -40,7 +40,8 @@ function update(match, wanted) {
   if (match.nodeType !== Node.ELEMENT_NODE) {
     if (match.data !== wanted.data) match.data = wanted.data;
   } else if (!isOwn(match) && !match.isEqualNode(wanted)) {
-    morph(match, wanted);
+    matchAttributes(match, wanted);
+    matchChildren(match, wanted);
   }
 }
 
