@@ -99,6 +99,17 @@ def _decide(page: Any) -> None:
         page.keyboard.press(key)
 
 
+def _show_keys(page: Any) -> None:
+    page.locator("imagegen-key-list dialog").wait_for(state="attached")
+    page.locator("[data-show-keys]:visible").first.click()
+    page.get_by_role("dialog").wait_for()
+
+
+def _keys_of_mask(page: Any) -> None:
+    _paint(page)
+    page.keyboard.press("?")
+
+
 def _end_session(page: Any) -> None:
     """Another tab signed out while work goes on: the next look at the server says so."""
     page.locator("[name=v_topic]").fill("slow mornings")
@@ -115,7 +126,9 @@ STATES = (
     State("tour", "editor", f"{_JOB}tour/?step=2"),
     State("studio-empty", "admin", f"{_JOB}studio/?session=new"),
     State("studio", "editor", f"{_JOB}studio/?template=product-still-life"),
-    State("studio-fault", "editor", f"{_JOB}studio/?template=product-still-life&session=new", _fail),
+    State(
+        "studio-fault", "editor", f"{_JOB}studio/?template=product-still-life&session=new", _fail
+    ),
     State("templates-to-choose", "editor", f"{_JOB}studio/templates/"),
     State("request", "editor", f"{_JOB}studio/{{job}}/"),
     State("result", "editor", f"{_JOB}studio/result/{{asset}}/"),
@@ -123,6 +136,10 @@ STATES = (
     State("compare", "editor", f"{_JOB}studio/compare/?a={{asset}}&b={{other}}"),
     State("mask", "editor", f"{_JOB}studio/result/{{asset}}/", _paint),
     State("outpaint", "editor", f"{_JOB}studio/result/{{asset}}/", _extend),
+    State("keys-of-studio", "editor", f"{_JOB}studio/?template=product-still-life", _show_keys),
+    State("keys-of-mask", "editor", f"{_JOB}studio/result/{{asset}}/", _keys_of_mask),
+    State("keys-of-desk", "reviewer", f"{_JOB}desk/{{sent}}/", _show_keys),
+    State("keys-of-library", "editor", f"{_JOB}library/", _show_keys),
     State("use", "editor", f"{_JOB}studio/choose/{{asset}}/"),
     State("place", "editor", f"{_JOB}assets/{{approved}}/attach/"),
     State("alternative-texts", "editor", f"{_JOB}assets/alt-texts/?show=all"),
