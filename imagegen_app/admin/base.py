@@ -126,6 +126,7 @@ class RecordAdmin(BaseAdmin):
         ours = [
             "imagegen_app/css/tokens.css",
             "imagegen_app/css/parts.css",
+            "imagegen_app/css/layout.css",
             "imagegen_app/css/doors.css",
             "imagegen_app/css/records.css",
         ]

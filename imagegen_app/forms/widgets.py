@@ -53,6 +53,7 @@ class Media:
         "all": [
             "imagegen_app/css/tokens.css",
             "imagegen_app/css/parts.css",
+            "imagegen_app/css/layout.css",
             "imagegen_app/css/studio.css",
         ]
     }

@@ -97,7 +97,7 @@ class ResultPages(Pages):
             "prompt": prompt,
             "is_prompt_erased": root.prompt_erased_at is not None,
             "facts": _facts(actor, asset),
-            "verdicts": summary.verdict_lines(asset.job),
+            "verdicts": summary.verdict_lines(asset),
             "parents": _tiles(family.parents, asset, carried),
             "children": _tiles(family.children, asset, carried),
             "turn": _tiles(family.turn, asset, carried),

@@ -192,7 +192,7 @@ def verdict_lines(asset: Asset) -> list[VerdictLine]:
             },
             details=_details(one),
         )
-        for one in summary.verdicts_of(asset.job)
+        for one in summary.verdicts_of(asset)
     ]
     return sorted(lines, key=lambda line: order.index(line.tone))
 

@@ -7,7 +7,8 @@
 
 import { define } from "../lib/define.js";
 import { parse } from "../lib/html.js";
-import { matches } from "../lib/keys.js";
+import { TABLES } from "../lib/key-tables.js";
+import { actOf } from "../lib/keys.js";
 import { dragTile, scrollerOf, setStops } from "../lib/tiles.js";
 import { layout, near, PAGE_SIZE, step, tooFar } from "../lib/window.js";
 
@@ -232,25 +233,24 @@ class Grid extends HTMLElement {
 
   async key(event) {
     const tile = event.target.closest("[data-tile]");
-    if (!tile) return;
-    if (matches(event, "mod+End")) {
+    const act = tile && actOf(event, TABLES.library);
+    if (act === "leave") {
       event.preventDefault();
       document.querySelector("#imagegen-after-library")?.focus();
       return;
     }
-    if (event.altKey || event.metaKey || event.ctrlKey) return;
+    if (!act) return;
     const page = tile.closest("[data-page]");
     const here = page.index * PAGE_SIZE + [...page.children].indexOf(tile);
-    const isRtl = getComputedStyle(this).direction === "rtl";
     const offset = this.low * PAGE_SIZE;
-    const to = step(here - offset, event.key, this.sizesOf.columns, isRtl);
+    const to = step(here - offset, event.key, this.sizesOf.columns, getComputedStyle(this).direction === "rtl");
     if (to !== undefined) {
       event.preventDefault();
       this.go(await this.tile(to + offset, Math.sign(to + offset - here)));
-    } else if (event.key === " " && event.target === tile) {
+    } else if (act === "choose" && event.target === tile) {
       event.preventDefault();
       tile.querySelector("[name=pick]")?.click();
-    } else if (event.key === "Enter" && event.target === tile) {
+    } else if (act === "open" && event.target === tile) {
       tile.querySelector("a").click();
     }
   }
