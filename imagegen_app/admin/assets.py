@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
@@ -13,6 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from imagegen_app.admin import list_search
 from imagegen_app.admin.base import EMPTY, definition_list, link
 from imagegen_app.admin.owned import closed_notice, state_badge, thumbnail, timeline
 from imagegen_app.admin.parameters import is_storable
@@ -21,7 +21,6 @@ from imagegen_app.core.actors import System
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset
 from imagegen_app.services.audit import prompt_access
-from imagegen_app.services.foundation import accounts
 from imagegen_app.services.foundation.local_times import format_day, format_minute
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
@@ -119,10 +118,8 @@ class AssetAdmin(WithdrawalAdmin):
             return found, False
         if not is_storable(search_term) or not search_term.strip():
             return super().get_search_results(request, queryset, search_term)
-        people = accounts.users_named(search_term)
-        by_person = Q(job__requester__in=people) | Q(reviewed_by__in=people)
         words = word_search.words_condition(search_term, reader=self.actor(request))
-        return queryset.filter(words | by_person), False
+        return queryset.filter(list_search.of_asset(words, search_term)), False
 
     @admin.display(description=gettext_lazy("image"))
     def thumbnail(self, obj: Asset) -> SafeString:
