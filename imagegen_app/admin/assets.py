@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from imagegen_app.admin import list_search
 from imagegen_app.admin.asset_page import AssetPageAdmin
 from imagegen_app.admin.base import EMPTY
 from imagegen_app.admin.owned import state_badge, thumbnail
@@ -19,7 +19,6 @@ from imagegen_app.admin.parameters import is_storable
 from imagegen_app.core.actors import System
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset
-from imagegen_app.services.foundation import accounts
 from imagegen_app.services.library import (
     alt_texts,
     asset_search,
@@ -110,10 +109,8 @@ class AssetAdmin(AssetPageAdmin):
             return found, False
         if not is_storable(search_term) or not search_term.strip():
             return super().get_search_results(request, queryset, search_term)
-        people = accounts.users_named(search_term)
-        by_person = Q(job__requester__in=people) | Q(reviewed_by__in=people)
         words = word_search.words_condition(search_term, reader=self.actor(request))
-        return queryset.filter(words | by_person), False
+        return queryset.filter(list_search.of_asset(words, search_term)), False
 
     @admin.display(description=gettext_lazy("image"))
     def thumbnail(self, obj: Asset) -> SafeString:

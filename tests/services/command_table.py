@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.states import Lifecycle, WaitingReason
-from imagegen_app.models import Budget, Provider
+from imagegen_app.models import Asset, Budget, Provider
 from imagegen_app.services.audit import prompt_access, sealing
 from imagegen_app.services.batches import batch_actions, lifecycle
 from imagegen_app.services.erasure import commands as erasure
@@ -21,6 +21,7 @@ from imagegen_app.services.job_requests import (
 )
 from imagegen_app.services.library import (
     alt_texts,
+    bulk_approval,
     chooser,
     collections,
     drafts,
@@ -416,6 +417,18 @@ COMMANDS = [
                 cases=[found],
                 decision=review_decisions.Decision(review_decisions.DecisionKind.APPROVE),
             )
+        ),
+    ),
+    Command(
+        "library.bulk_approval.go_on",
+        "review.approved",
+        lambda site: make_asset(review_state="pending"),
+        lambda actor, asset: done(
+            bulk_approval.go_on(
+                actor=actor,
+                assets=Asset.objects.filter(pk=asset.pk),
+                progress=bulk_approval.Progress(total=1),
+            ).outcome.approved
         ),
     ),
     Command(
