@@ -281,6 +281,9 @@ class Settings:
     review: ReviewSettings = field(default_factory=ReviewSettings)
     #: Whom to ask, as messages about refused actions name them.
     contact: str = "your image administrators"
+    #: Whether people may choose to get a mail when work that took long is finished; they all have to
+    #: choose it, and Django's settings for e-mail hold. Off: nobody is offered it, and none is sent.
+    mail_finished_work: bool = True
     #: Where your site's people find this documentation, such as `https://docs.example.org/imagegen`;
     #: messages about errors then link to its page about troubleshooting. Empty: no links, since only
     #: you know where your people may read it.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
+from django.core.exceptions import ImproperlyConfigured
 
 
 def import_problems() -> list[CheckMessage]:
@@ -15,12 +18,12 @@ def import_problems() -> list[CheckMessage]:
 
     from imagegen_app.staticfiles import HashedModules  # noqa: PLC0415 - as above
 
+    storage: Any = staticfiles_storage
     try:
-        staticfiles_storage.exists("")
-    except Exception:  # noqa: BLE001 - another check tells of a storage that cannot be used
-        return []
-    storage = staticfiles_storage._wrapped  # type: ignore[attr-defined]  # noqa: SLF001 - a lazy object
-    if not isinstance(storage, HashedFilesMixin) or isinstance(storage, HashedModules):
+        # A lazy object: asking for its class makes it, without touching any file.
+        if not isinstance(storage, HashedFilesMixin) or isinstance(storage, HashedModules):
+            return []
+    except ImproperlyConfigured:  # Django tells of it where it is used
         return []
     if storage.support_js_module_import_aggregation:
         return []

@@ -1,8 +1,9 @@
 """Fill a database with images by the million: `python -m benchmarks.parts.many_images NUMBER`.
 
-Each has a job, an attempt, words to be searched, a verdict and two events of the log. One of each is made by
-the app; the others are copies of it that one statement a table makes, with keys, times, states, people and
-words of their own. Files are shared: what is looked at are lists.
+Each has a job, an attempt, words to be searched, a verdict, two events of the log, an entry of the ledger, a
+placement, a batch and a webhook. One of each is made first; the others are copies of it that one statement a
+table makes, with keys, times, states, people and words of their own. Files are shared: what is looked at are
+lists.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ WORDS = [
 RARE = {"zebra": 100_000, "quetzal": 1_000}
 _MODELS, _TEMPLATES, _PEOPLE = 5, 20, 50
 _SECONDS_APART = 25
+#: One image in so many waits for a second reviewer, or was sent back to its author.
+_ESCALATED, _SENT_BACK = 32, 32
+#: Of the first thousand as many as fill a page; of the others few, which a list must not look for.
+_FEW = "(n % 8000 = {1} or n <= 1000 and n % {0} = {1})"
 
 
 def fill(number: int) -> None:
@@ -99,9 +104,11 @@ def fill(number: int) -> None:
 
 def _make_first() -> None:
     from django.contrib.auth import get_user_model  # noqa: PLC0415 - as above
+    from django.contrib.contenttypes.models import ContentType  # noqa: PLC0415 - as above
+    from django.utils import timezone  # noqa: PLC0415 - as above
 
+    from imagegen_app import models as tables  # noqa: PLC0415 - as above
     from imagegen_app.core.actors import System  # noqa: PLC0415 - as above
-    from imagegen_app.models import Verdict  # noqa: PLC0415 - as above
     from imagegen_app.services.foundation import event_log  # noqa: PLC0415 - as above
     from imagegen_app.services.foundation.unit import use_case  # noqa: PLC0415 - as above
     from imagegen_app.testing import factories  # noqa: PLC0415 - as above
@@ -121,8 +128,33 @@ def _make_first() -> None:
 
     @use_case()
     def write() -> None:
-        Verdict.objects.create(
+        tables.Verdict.objects.create(
             job=asset.job, asset=asset, stage="output", screener="c", outcome="passed"
+        )
+        budget = tables.Budget.objects.create(name="All", scope="site", limit=1_000_000)
+        period = tables.BudgetPeriod.objects.create(
+            budget=budget, starts_on=timezone.localdate(), limit=budget.limit
+        )
+        tables.LedgerEntry.objects.create(
+            period=period, job=asset.job, attempt=asset.attempt, kind="charge", amount=1
+        )
+        tables.Placement.objects.create(
+            asset=asset,
+            content_type=ContentType.objects.get_for_model(tables.Provider),
+            object_id=str(provider.pk),
+            field="image",
+            object_label="Product",
+        )
+        tables.Batch.objects.create(
+            template_version=versions[0],
+            image_model=models[0],
+            title="Batch",
+            actor_kind="system",
+            actor_id="benchmark",
+            idempotency_key="0",
+        )
+        tables.WebhookDelivery.objects.create(
+            provider=provider, delivery_id="0", body_sha256="0" * 64, outcome="applied"
         )
         for kind in ("asset.created", "review.approved"):
             event_log.record(System("benchmark"), kind, subject=asset, job=asset.job, asset=asset)
@@ -142,6 +174,9 @@ def _copies(vendor: str, total: int) -> list[tuple[str, Mapping[str, str]]]:
         at = f"strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || (({total} - n) * {_SECONDS_APART}) || ' seconds')"
         digits = "printf('%056x', n)"
         pick = "(select value from json_each(json_array({1})) where key = {0})".format
+    when = "case when {} then {} end".format
+    text = "cast({} as varchar(40))".format
+    held, unfinished = _FEW.format(32, 10), _FEW.format(16, 1)
     job, attempt, asset = key("aaaaaaaa"), key("bbbbbbbb"), key("cccccccc")
     words = ", ".join(f"'{word}'" for word in WORDS)
     several = " || ' ' || ".join(
@@ -177,7 +212,14 @@ def _copies(vendor: str, total: int) -> list[tuple[str, Mapping[str, str]]]:
         ),
         (
             "imagegen_attempt",
-            {"id": attempt, "job_id": job, "image_model_id": model, "created_at": at},
+            {
+                "id": attempt,
+                "job_id": job,
+                "image_model_id": model,
+                "created_at": at,
+                "provider_ref": "'ref-' || n",
+                "provider_request_id": "'req-' || n",
+            },
         ),
         (
             "imagegen_asset",
@@ -186,9 +228,16 @@ def _copies(vendor: str, total: int) -> list[tuple[str, Mapping[str, str]]]:
                 "job_id": job,
                 "attempt_id": attempt,
                 "title": title,
+                "alt_text": f"case when {unfinished} then '' else 'A picture' end",
                 "created_at": at,
                 "review_state": pick(one_of_four, states),
                 "colour": pick(one_of_four, colours),
+                # Of those to be reviewed, half are drafts.
+                "review_requested_at": when("n % 8 = 2", at),
+                "escalated_at": when(f"n % {_ESCALATED} = 2", at),
+                "sent_back_at": when(f"n % {_SENT_BACK} = 6", at),
+                "has_mark_problem": unfinished,
+                "is_flagged": f"({held})",
                 "sha256": f"{digits} || '00000000'",
                 "original_sha256": f"{digits} || '11111111'",
             },
@@ -204,7 +253,40 @@ def _copies(vendor: str, total: int) -> list[tuple[str, Mapping[str, str]]]:
         ),
         (
             "imagegen_verdict",
-            {"id": "", "job_id": job, "asset_id": asset, "created_at": at},
+            {
+                "id": "",
+                "job_id": job,
+                "asset_id": asset,
+                "created_at": at,
+                "outcome": f"case when {held} then 'held' else 'passed' end",
+            },
+        ),
+        (
+            "imagegen_ledgerentry",
+            {"id": "", "job_id": job, "attempt_id": attempt, "created_at": at},
+        ),
+        (
+            "imagegen_placement",
+            {"id": "", "asset_id": asset, "placed_at": at, "object_label": "'Product ' || n"},
+        ),
+        (
+            "imagegen_batch",
+            {
+                "id": key("ffffffff"),
+                "title": "'Batch ' || n",
+                "created_at": at,
+                "requester_id": person,
+                "idempotency_key": text("n"),
+            },
+        ),
+        (
+            "imagegen_webhookdelivery",
+            {
+                "id": "",
+                "attempt_id": attempt,
+                "delivery_id": "'delivery-' || n",
+                "received_at": at,
+            },
         ),
         ("imagegen_auditevent", {**event, "uid": key("dddddddd")}),
         ("imagegen_auditevent", {**event, "uid": key("eeeeeeee")}),
@@ -216,12 +298,16 @@ def _numbered(table: str, count: int) -> str:
 
 
 def _statement(cursor: Any, table: str, changes: Mapping[str, str], numbers: range) -> str:
+    from django.apps import apps  # noqa: PLC0415 - as above
     from django.db import connection  # noqa: PLC0415 - as above
 
+    metas = (model._meta for model in apps.get_models())  # noqa: SLF001 - Django's documented API
+    fields = (field for meta in metas for field in meta.local_concrete_fields)
+    generated = {field.column for field in fields if field.generated}
     vendor, first, last = connection.vendor, numbers.start, numbers.stop - 1
     columns = [c.name for c in connection.introspection.get_table_description(cursor, table)]
-    # A number that the database gives.
-    columns = [c for c in columns if changes.get(c) != ""]
+    # Numbers and values that the database gives.
+    columns = [c for c in columns if changes.get(c) != "" and c not in generated]
     names = ", ".join(f'"{column}"' for column in columns)
     chosen = ", ".join(changes.get(column, f'one."{column}"') for column in columns)
     series = f"generate_series({first}, {last}) as numbers(n)"
@@ -229,9 +315,8 @@ def _statement(cursor: Any, table: str, changes: Mapping[str, str], numbers: ran
     if vendor == "sqlite":
         start = f"with recursive numbers(n) as (select {first} union all select n + 1 from numbers where n < {last}) "  # noqa: S608 - numbers
         series = "numbers"
-    order = "created_at" if "created_at" in columns else "id"
-    if table == "imagegen_auditevent":
-        order = "at"
+    times = ("created_at", "at", "placed_at", "received_at")
+    order = next((column for column in times if column in columns), "id")
     return (
         f"{start}insert into {table} ({names}) select {chosen} from "  # noqa: S608 - our own names
         f"(select * from {table} order by {order} limit 1) one, {series}"

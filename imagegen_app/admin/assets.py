@@ -1,34 +1,28 @@
-"""Assets in the admin, with their origin, marking, use and audit trail."""
+"""Assets in the admin: their list, and what can be done with several of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app.admin.base import EMPTY, definition_list, link
-from imagegen_app.admin.owned import closed_notice, state_badge, thumbnail, timeline
+from imagegen_app.admin import list_search
+from imagegen_app.admin.asset_page import AssetPageAdmin
+from imagegen_app.admin.base import EMPTY
+from imagegen_app.admin.owned import state_badge, thumbnail
 from imagegen_app.admin.parameters import is_storable
-from imagegen_app.admin.withdrawals import WithdrawalAdmin
 from imagegen_app.core.actors import System
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset
-from imagegen_app.services.audit import prompt_access
-from imagegen_app.services.foundation import accounts
-from imagegen_app.services.foundation.local_times import format_day, format_minute
-from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
     alt_texts,
     asset_search,
     asset_table,
-    delivery,
     review,
     summary,
     takedown,
@@ -48,8 +42,8 @@ _ANYBODY = System("admin")
 
 
 @admin.register(Asset)
-class AssetAdmin(WithdrawalAdmin):
-    """Generated images: preview, review, marking, placements, origin and audit trail."""
+class AssetAdmin(AssetPageAdmin):
+    """Generated images: the list, its filters, searches and actions."""
 
     list_title = gettext_lazy("Images")
     owner = "job__requester"
@@ -86,14 +80,6 @@ class AssetAdmin(WithdrawalAdmin):
         "job__template_version",
     ]
     actions = ["approve", "reject", "withdraw", "describe", "attach", "export"]
-    change_form_template = "imagegen_app/admin/records/asset.html"
-    fieldsets = [
-        (None, {"fields": ["preview", "sentences", "prompt_text", "revised_prompt"]}),
-        (gettext_lazy("AI marking"), {"fields": ["mark_facts"]}),
-        (gettext_lazy("Shown"), {"fields": ["placement_lines", "alt", "rendition_table"]}),
-        (gettext_lazy("Origin"), {"fields": ["origin_facts", "family"]}),
-        (gettext_lazy("Audit trail"), {"fields": ["audit_trail"]}),
-    ]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         from imagegen_app.admin import asset_filters  # noqa: PLC0415 - a starting site lists nothing
@@ -102,7 +88,11 @@ class AssetAdmin(WithdrawalAdmin):
         return [*ours, *super().get_list_filter(request)]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request).prefetch_related("renditions", "placements")
+        rows = super().get_queryset(request).prefetch_related("placements")
+        match = request.resolver_match
+        if match is None or "object_id" not in match.kwargs:
+            # The page of one image reads them together with those of its family.
+            rows = rows.prefetch_related("renditions")
         return rows.select_related(
             "job__requester",
             "job__root",
@@ -119,10 +109,8 @@ class AssetAdmin(WithdrawalAdmin):
             return found, False
         if not is_storable(search_term) or not search_term.strip():
             return super().get_search_results(request, queryset, search_term)
-        people = accounts.users_named(search_term)
-        by_person = Q(job__requester__in=people) | Q(reviewed_by__in=people)
         words = word_search.words_condition(search_term, reader=self.actor(request))
-        return queryset.filter(words | by_person), False
+        return queryset.filter(list_search.of_asset(words, search_term)), False
 
     @admin.display(description=gettext_lazy("image"))
     def thumbnail(self, obj: Asset) -> SafeString:
@@ -153,146 +141,6 @@ class AssetAdmin(WithdrawalAdmin):
     def places(self, obj: Asset) -> int:
         """Return the number of active placements."""
         return sum(p.removed_at is None for p in obj.placements.all())
-
-    @admin.display(description=gettext_lazy("image"))
-    def preview(self, obj: Asset) -> SafeString:
-        """Return a large preview; none of what was closed for good."""
-        if obj.hard_category:
-            return closed_notice(obj)
-        return format_html(
-            '<img class="imagegen-large-preview" src="{}" alt="{}" width="{}" height="{}">',
-            delivery.preview_url(obj, width=960),
-            obj.alt_text,
-            obj.width,
-            obj.height,
-        )
-
-    @admin.display(description=gettext_lazy("summary"))
-    def sentences(self, obj: Any) -> SafeString:
-        """Return a summary of the image in a few sentences."""
-        lines = summary.summarize(obj.reader, obj)
-        return format_html(
-            '<ul class="imagegen-story">{}</ul>',
-            format_html_join("", "<li>{}</li>", ((line,) for line in lines)),
-        )
-
-    @admin.display(description=gettext_lazy("prompt"))
-    def prompt_text(self, obj: Any) -> SafeString | str:
-        """Return the prompt if the reader may see it; reading it is recorded."""
-        root = pass_chain.root_job(obj.job)
-        if root.prompt_erased_at is not None:
-            return _("erased on %(day)s") % {"day": format_day(root.prompt_erased_at)}
-        prompt = prompt_access.read_prompt(obj.reader, root)
-        if prompt is None:
-            return _("You do not have permission to read other people's prompts.")
-        return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', prompt or EMPTY)
-
-    @admin.display(description=gettext_lazy("prompt as the provider reworded it"))
-    def revised_prompt(self, obj: Any) -> SafeString | str:
-        """Return the prompt as reworded by the provider if the reader may see it."""
-        if not obj.attempt.revised_prompt:
-            return EMPTY
-        if prompt_access.read_prompt(obj.reader, pass_chain.root_job(obj.job)) is None:
-            return _("You do not have permission to read other people's prompts.")
-        text = obj.attempt.revised_prompt
-        return format_html('<p class="imagegen-prompt" dir="auto">{}</p>', text)
-
-    @admin.display(description=gettext_lazy("checked just now"))
-    def mark_facts(self, obj: Asset) -> SafeString | str:
-        """Read the stored file again and return what its marks say."""
-        from imagegen_app.admin import mark_facts  # noqa: PLC0415 - a starting site shows nothing
-
-        return mark_facts.stored_facts(obj)
-
-    @admin.display(description=gettext_lazy("used in"))
-    def placement_lines(self, obj: Asset) -> SafeString | str:
-        """Return all placements, current and past."""
-        rows = [
-            (
-                admin_url("imagegen_placement_change", p.pk),
-                str(p),
-                format_minute(p.placed_at),
-                _("until %(day)s") % {"day": format_minute(p.removed_at)}
-                if p.removed_at
-                else _("still in use"),
-            )
-            for p in obj.placements.all()
-        ]
-        if not rows:
-            return _("not used yet")
-        return format_html(
-            '<ul class="imagegen-story">{}</ul>',
-            format_html_join("", '<li><a href="{}">{}</a>, {}, {}</li>', rows),
-        )
-
-    @admin.display(description=gettext_lazy("alternative text"))
-    def alt(self, obj: Asset) -> str:
-        """Return the alternative text, or the suggestion while there is none."""
-        if obj.is_decorative:
-            return _("decorative: skipped by screen readers")
-        if not obj.alt_text and obj.alt_suggestion:
-            return _("none yet; suggested: “%(text)s”") % {"text": obj.alt_suggestion}
-        return obj.alt_text or _("none yet")
-
-    @admin.display(description=gettext_lazy("files"))
-    def rendition_table(self, obj: Asset) -> SafeString:
-        """Return the renditions as a table."""
-        rows = [
-            (r.format.upper(), f"{r.width} x {r.height}", f"{r.byte_size / 1024:.0f} KB")
-            for r in sorted(obj.renditions.all(), key=lambda r: (r.format, r.width))
-        ]
-        return format_html(
-            '<table class="imagegen-small"><tr><th>{}</th><th>{}</th><th>{}</th></tr>{}</table>',
-            _("Format"),
-            _("Size"),
-            _("Bytes"),
-            format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", rows),
-        )
-
-    @admin.display(description=gettext_lazy("origin"))
-    def origin_facts(self, obj: Asset) -> SafeString:
-        """Return the job, the attempt and the provider's original file."""
-        return definition_list(
-            [
-                (_("Job"), link(admin_url("imagegen_job_change", obj.job_id), obj.job)),
-                (
-                    _("Attempt"),
-                    link(admin_url("imagegen_attempt_change", obj.attempt_id), obj.attempt),
-                ),
-                (_("Provider's request ID"), obj.attempt.provider_request_id),
-                (_("Seed"), "" if obj.seed is None else obj.seed),
-                (
-                    _("Original"),
-                    f"{obj.original_media_type}, {obj.original_byte_size / 1024:.0f} KB, {obj.original_sha256}",
-                ),
-            ]
-        )
-
-    @admin.display(description=gettext_lazy("generated from"))
-    def family(self, obj: Asset) -> SafeString | str:
-        """Return links to the images it was generated from and those generated from it."""
-        rows = (
-            [
-                (
-                    admin_url("imagegen_asset_change", l.parent_id),
-                    _("from %(image)s") % {"image": l.parent},
-                )
-                for l in obj.parent_links.select_related("parent")  # noqa: E741 - a short loop
-            ]
-            + [
-                (
-                    admin_url("imagegen_asset_change", l.child_id),
-                    _("used for %(image)s") % {"image": l.child},
-                )
-                for l in obj.child_links.select_related("child")[:50]  # noqa: E741 - a short loop
-            ]
-        )
-        return format_html_join(" · ", '<a href="{}">{}</a>', rows) or EMPTY
-
-    @admin.display(description=gettext_lazy("audit trail"))
-    def audit_trail(self, obj: Asset) -> SafeString:
-        """Return the audit trail as sentences."""
-        return timeline(obj.job)
 
     def has_review_permission(self, request: HttpRequest) -> bool:
         """Return whether the person may review any images."""

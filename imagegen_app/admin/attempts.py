@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from imagegen_app.admin import list_search
 from imagegen_app.admin.base import (
     EMPTY,
     amount,
@@ -53,8 +54,12 @@ class AttemptAdmin(OwnedRecordAdmin):
     )
     list_filter = ["state", "image_model"]
     list_select_related = ["job", "image_model"]
-    search_fields = ["id", "provider_ref", "provider_request_id"]
+    search_fields = ["id"]
+    searched_by = staticmethod(list_search.of_attempt)
     people = ["job__requester"]
+    search_help_text = gettext_lazy(
+        "Beginning of the ID of a call or its job, the provider's ID of it, model or person"
+    )
     ordering = ["-created_at"]
     allowed_lookups = ["job"]
     fields = [
@@ -226,6 +231,7 @@ class VerdictAdmin(OwnedRecordAdmin):
     list_filter = ["outcome", "hard_category", "stage", "screener"]
     list_select_related = ["job"]
     search_fields = ["screener"]
+    searched_by = staticmethod(list_search.of_verdict)
     ordering = ["-created_at"]
     allowed_lookups = ["job", "asset"]
     change_list_template = "imagegen_app/admin/records/verdict_list.html"

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib import admin
+from django.db.models import Q
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from imagegen_app.admin import list_search
 from imagegen_app.admin.base import (
     EMPTY,
     RecordAdmin,
@@ -18,7 +20,6 @@ from imagegen_app.admin.base import (
     link,
 )
 from imagegen_app.admin.owned import severity_badge
-from imagegen_app.admin.parameters import is_storable
 from imagegen_app.admin.saved_views import SavedView
 from imagegen_app.core import events
 from imagegen_app.forms.admin_urls import find_admin_url
@@ -68,8 +69,11 @@ class AuditEventAdmin(RecordAdmin):
     list_title = gettext_lazy("What happened")
     list_display = ["at", "description", "object_text", "severity_chip"]
     list_filter = ["severity", "actor_kind", Subject]
-    search_fields = ["type", "object_id", "actor_id"]
-    search_help_text = gettext_lazy("Event type, ID of an object or actor, or a person's name")
+    search_fields = ["type"]
+    searched_by = staticmethod(list_search.of_event)
+    search_help_text = gettext_lazy(
+        "Event type, ID of an object, actor or request, or a person's name"
+    )
     ordering = ["-at", "-pk"]
     saved_views = (
         SavedView(
@@ -101,14 +105,10 @@ class AuditEventAdmin(RecordAdmin):
         "position",
     ]
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+    def people_conditions(self, search_term: str) -> list[Q]:
         """Find a person's events by name too: the log itself holds only a pseudonym."""
-        found, may_repeat = super().get_search_results(request, queryset, search_term)
-        if search_term.strip() and is_storable(search_term):
-            found |= queryset.filter(
-                actor_kind="person", actor_id__in=accounts.users_named(search_term)
-            )
-        return found, may_repeat
+        users = accounts.users_named(search_term)
+        return [Q(actor_kind="person", actor_id__in=users)] if users else []
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Describe all events of the page at once, instead of with queries for each."""

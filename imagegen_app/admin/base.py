@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import ValidationError
@@ -34,13 +34,13 @@ from imagegen_app.admin.paging import (
 from imagegen_app.admin.parameters import (
     AutocompleteSelect,
     check_selected,
-    is_storable,
     prepare_views,
 )
+from imagegen_app.admin.searching import SearchedAdmin
 from imagegen_app.core.actors import Person
 from imagegen_app.forms import themes
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.foundation import accounts, object_names
+from imagegen_app.services.foundation import object_names
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -55,14 +55,10 @@ if TYPE_CHECKING:
     from imagegen_app.admin.saved_views import SavedView, StrOrPromise
     from imagegen_app.services.gateways.provider_facts import FactRow
 
-    BaseAdmin = admin.ModelAdmin[Any]
     AnyModelForm = forms.ModelForm[Any]
 else:
-    BaseAdmin = admin.ModelAdmin
     AnyModelForm = forms.ModelForm
 
-#: Characters of a searched word that are looked for.
-MAX_WORD_CHARS = 500
 EMPTY = "–"  # noqa: RUF001 - a dash for people
 
 
@@ -96,13 +92,11 @@ class JsonField(forms.JSONField):
         return bound
 
 
-class RecordAdmin(BaseAdmin):
+class RecordAdmin(SearchedAdmin):
     """A table that people read here, and write only where a use case lets them."""
 
     #: Fields that the address of a list may filter by, beside those of `list_filter`.
     allowed_lookups: Sequence[str] = ()
-    #: Paths from the row to people, who are found by their names and logins.
-    people: Sequence[str] = ()
     #: Attributes that hold a job, an asset or an attempt, to be named as people know them.
     named: Sequence[str] = ()
     #: Filters that people need again and again.
@@ -126,6 +120,7 @@ class RecordAdmin(BaseAdmin):
         ours = [
             "imagegen_app/css/tokens.css",
             "imagegen_app/css/parts.css",
+            "imagegen_app/css/layout.css",
             "imagegen_app/css/doors.css",
             "imagegen_app/css/records.css",
         ]
@@ -200,28 +195,6 @@ class RecordAdmin(BaseAdmin):
         if "widget" not in kwargs and db_field.name in self.get_autocomplete_fields(request):
             kwargs["widget"] = AutocompleteSelect(db_field, self.admin_site)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
-
-    def get_search_fields(self, request: HttpRequest) -> list[str]:
-        """Return the fields of the row, and the names of the people that belong to it."""
-        names = accounts.name_fields()
-        of_people = [f"{path}__{name}" for path in self.people for name in names]
-        return [*super().get_search_fields(request), *of_people]
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        """Search for the first words; Django's autocomplete, not ours, hands in any characters."""
-        if not is_storable(search_term):
-            return queryset.none(), False
-        # SQLite compares with no pattern of more than 50,000 bytes.
-        words = [word[:MAX_WORD_CHARS] for word in search_term.split()]
-        search_term = " ".join(words)
-        if len(words) > accounts.MAX_SEARCH_WORDS:
-            # Each word is one more condition, and a database takes a limited number of them.
-            text = _("Only the first %(count)s words were searched for.")
-            messages.warning(
-                request, text % {"count": accounts.MAX_SEARCH_WORDS}, fail_silently=True
-            )
-            search_term = " ".join(words[: accounts.MAX_SEARCH_WORDS])
-        return super().get_search_results(request, queryset, search_term)
 
     # Permissions
 

@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app.admin import job_pages, navigation
+from imagegen_app.admin import job_pages, list_search, navigation
 from imagegen_app.admin.base import (
     EMPTY,
     amount,
@@ -64,9 +64,10 @@ class JobAdmin(OwnedRecordAdmin):
     ]
     list_filter = ["state", "created_at", "waiting_for", "operation", "image_model"]
     list_select_related = ["image_model", "requester"]
-    search_fields = ["id", "row_key", "error_code"]
+    search_fields = ["id"]
+    searched_by = staticmethod(list_search.of_job)
     people = ["requester"]
-    search_help_text = gettext_lazy("Job ID, batch row, error code or person")
+    search_help_text = gettext_lazy("ID, batch row, error code, template, model or person")
     ordering = ["-created_at"]
     allowed_lookups = [
         *("batch", "template_version", "requester", "attempts", "state__in"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.http import HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -16,14 +17,15 @@ from imagegen_app.admin.base import (
     definition_list,
     link,
 )
-from imagegen_app.admin.pages import parameter_fields
+from imagegen_app.admin.pages import parameter_fields, template_versions
+from imagegen_app.admin.pages import template_files as template_files_pages
 from imagegen_app.admin.template_form import CELLS, VARIABLE_ROWS, TemplateForm
-from imagegen_app.core import passes, prompts
+from imagegen_app.core import description_files, passes, prompts
 from imagegen_app.core.limits import MAX_FIXED_GUIDES
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import PromptTemplate, TemplateVersion
 from imagegen_app.services.foundation.local_times import format_day
-from imagegen_app.services.job_requests import fixed_guides, templates, values
+from imagegen_app.services.job_requests import fixed_guides, template_files, templates, values
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -45,10 +47,16 @@ class PromptTemplateAdmin(RecordAdmin):
     ordering = ["name"]
     prepopulated_fields = {"slug": ["name"]}
     readonly_fields = ["versions"]
-    actions = ["duplicate", "archive", "restore"]
+    actions = ["duplicate", "archive", "restore", "export"]
+    change_list_template = "imagegen_app/admin/records/template_list.html"
 
     def get_urls(self) -> list[URLPattern]:
-        return [*template_guides.GuidePicturePages(self.admin_site).urls(), *super().get_urls()]
+        pages = (
+            template_guides.GuidePicturePages,
+            template_files_pages.TemplateFilePages,
+            template_versions.TemplateVersionPages,
+        )
+        return [*(url for one in pages for url in one(self.admin_site).urls()), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if not self.has_change_permission(request, obj) and not self.has_add_permission(request):
@@ -139,8 +147,10 @@ class PromptTemplateAdmin(RecordAdmin):
         if not rows:
             return EMPTY
         return format_html(
-            '<ul class="imagegen-story">{}</ul>',
+            '<ul class="imagegen-story">{}</ul><p><a class="imagegen-button" href="{}">{}</a></p>',
             format_html_join("", '<li><a href="{}">{}</a>, {} {}</li>', rows),
+            admin_url("imagegen_prompttemplate_versions", obj.pk),
+            _("Compare versions, and go back to one"),
         )
 
     def has_write_permission(self, request: HttpRequest) -> bool:
@@ -180,6 +190,17 @@ class PromptTemplateAdmin(RecordAdmin):
                 ngettext("%(n)s template was restored.", "%(n)s templates were restored.", n)
                 % {"n": n}
             ),
+        )
+
+    @admin.action(description=gettext_lazy("Write to a file"))
+    def export(self, request: HttpRequest, queryset: QuerySet[PromptTemplate]) -> HttpResponse:
+        rows = queryset.select_related("current__image_model").order_by("slug")
+        document = template_files.export(actor=self.actor(request), rows=rows)
+        ending = ".yaml" if description_files.find_yaml() else ".json"
+        return HttpResponse(
+            description_files.write_file(document, ending=ending),
+            content_type="application/octet-stream",
+            headers={"Content-Disposition": f'attachment; filename="templates{ending}"'},
         )
 
 

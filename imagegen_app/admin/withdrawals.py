@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
-from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.owned import OwnedRecordAdmin
 from imagegen_app.core.states import ReviewState
@@ -18,23 +15,12 @@ from imagegen_app.services.monitoring import withdrawal_status
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
-    from django.utils.safestring import SafeString
 
     from imagegen_app.models import Asset
 
 
 class WithdrawalAdmin(OwnedRecordAdmin):
     """Assets of which some are withdrawn."""
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Show first what the withdrawal still has to do, until it is done."""
-        fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or not self._outstanding(obj):
-            return fieldsets
-        return [
-            (gettext_lazy("Withdrawal and erasure"), {"fields": ["outstanding_tasks"]}),
-            *fieldsets,
-        ]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -56,32 +42,25 @@ class WithdrawalAdmin(OwnedRecordAdmin):
             context["decide_url"] = admin_url("imagegen_desk_case", asset.pk)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.display(description=gettext_lazy("still to be done"))
-    def outstanding_tasks(self, obj: Asset) -> SafeString:
+    def outstanding_lines(self, asset: Asset) -> list[str]:
         """Return what a withdrawal or an erasure still has to do, with the last problem and the next try."""
-        rows = (
-            (
-                task.message,
-                task.problem,
-                _("Next try: %(moment)s.") % {"moment": format_second(task.next_try)}
-                if task.next_try
-                else "",
+        return [
+            " ".join(
+                filter(
+                    None,
+                    (
+                        task.message,
+                        task.problem,
+                        _("Next try: %(moment)s.") % {"moment": format_second(task.next_try)}
+                        if task.next_try
+                        else "",
+                    ),
+                )
             )
-            for task in self._outstanding(obj)
-        )
-        return format_html(
-            '<ul class="imagegen-story">{}</ul>',
-            format_html_join("", "<li>{} {} {}</li>", rows),
-        )
-
-    def _outstanding(self, obj: Any) -> list[withdrawal_status.Outstanding]:
-        """Return what is to be done, read once for each page."""
-        if not hasattr(obj, "outstanding_withdrawal"):
             # In any state: an erasure leaves something to do, too, and caches may hold an image that
             # was withdrawn and approved again.
-            obj.outstanding_withdrawal = withdrawal_status.outstanding(obj)
-        found: list[withdrawal_status.Outstanding] = obj.outstanding_withdrawal
-        return found
+            for task in withdrawal_status.outstanding(asset)
+        ]
 
     def has_withdraw_permission(self, request: HttpRequest) -> bool:
         """Return whether the person may withdraw any images."""

@@ -223,6 +223,11 @@ ROWS: Final[tuple[EventRow, ...]] = (
     EventRow(
         "studio_session.renamed", "info", gettext_noop("{actor} renamed a session of the studio.")
     ),
+    EventRow(
+        "mail_preference.changed",
+        "info",
+        gettext_noop("{actor} changed when to get mails about finished work."),
+    ),
     EventRow("job.cancel_requested", "info", gettext_noop("{actor} requested to cancel {object}.")),
     EventRow("job.cancelled", "notice", gettext_noop("{object} was cancelled.")),
     EventRow("job.expired", "warning", gettext_noop("{object} was not finished in time.")),
@@ -372,6 +377,12 @@ ROWS: Final[tuple[EventRow, ...]] = (
     EventRow("asset.discarded", "info", gettext_noop("{actor} discarded the own draft {object}.")),
     EventRow("asset.downloaded", "info", gettext_noop("{actor} downloaded {object}.")),
     EventRow("asset.prompt_viewed", "notice", gettext_noop("{actor} read the prompt of {object}.")),
+    EventRow(
+        "asset.prompts_searched",
+        "notice",
+        gettext_noop("{actor} searched other people's prompts for words."),
+        ("search",),
+    ),
     EventRow("asset.withdrawn", "warning", gettext_noop("{actor} took {object} down everywhere.")),
     EventRow(
         "withdrawal.searched",
@@ -404,6 +415,12 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "placement.rewritten",
         "notice",
         gettext_noop("A copy of {object} in {target} told an erased text and was replaced."),
+    ),
+    EventRow(
+        "placement.text_changed",
+        "info",
+        gettext_noop("{actor} changed the alternative text of {object} in {target}, too."),
+        ("target_label",),
     ),
     EventRow(
         "placement.removed",

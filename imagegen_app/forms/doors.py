@@ -127,10 +127,10 @@ def doors() -> tuple[Door, ...]:
                     "imagegen_library",
                     _("Library"),
                     ("request_job", "view_asset"),
-                    also=("imagegen_library_",),
+                    also=("imagegen_library_", "imagegen_collection_"),
                 ),
             ),
-            also=("imagegen_job_", "imagegen_attempt_", "imagegen_keptanswer_"),
+            also=("imagegen_job_", "imagegen_attempt_", "imagegen_keptanswer_", "imagegen_mail_"),
         ),
         Door(
             "review",

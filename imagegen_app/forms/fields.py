@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.models import ModelChoiceIterator
 from django.utils.translation import gettext as _
 
 from imagegen_app.forms.widgets import AssetSelect
@@ -14,11 +15,17 @@ from imagegen_app.services.foundation.local_times import format_minute
 from imagegen_app.services.library import chooser
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from imagegen_app.core.actors import Person
 
     AnyModelChoice = forms.ModelChoiceField[Asset]
 else:
     AnyModelChoice = forms.ModelChoiceField
+
+
+#: Images that a list offers; the library finds the others.
+LISTED_ASSETS = 50
 
 
 class OfferedChoiceField(forms.ChoiceField):
@@ -34,8 +41,23 @@ class OfferedChoiceField(forms.ChoiceField):
         return len(str(value)) <= self.max_chars
 
 
+class _NewestAssets(ModelChoiceIterator):  # type: ignore[type-arg]  # generic for type checkers only
+    """The newest assets, as a site may have a million of them."""
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.field.empty_label is not None:
+            yield ("", self.field.empty_label)
+        for asset in self.queryset[:LISTED_ASSETS]:
+            yield self.choice(asset)
+
+
 class AssetChoiceField(AnyModelChoice):
-    """A choice among the assets that a person may see: approved ones, and their own pending ones."""
+    """A choice among the assets that a person may see: approved ones, and their own pending ones.
+
+    The list shows the newest ones and the one that is chosen; any other may be sent, too.
+    """
+
+    iterator = _NewestAssets
 
     def __init__(self, *, actor: Person, **kwargs: Any) -> None:
         self.actor = actor

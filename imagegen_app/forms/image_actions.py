@@ -81,16 +81,35 @@ def offered_for(
     )
 
 
+def offered_for_upload(actor: Person) -> list[OfferedOperation]:
+    """Return what can be done to an image that was not made here, with which models."""
+    from imagegen_app.services.job_requests import offered_operations  # noqa: PLC0415 - as above
+
+    if not access.has_permission(actor, "request_job"):
+        return []
+    return offered_operations.offered_operations(
+        actor, image_model=None, operations=QUICK_OPERATIONS
+    )
+
+
 def operation_link(
-    offered: OfferedOperation, asset: Asset, *, carried: str, site: str = ""
+    offered: OfferedOperation,
+    asset: Asset | None,
+    *,
+    carried: str,
+    site: str = "",
+    content: str = "",
 ) -> OperationLink:
-    """Return the link for one operation; `carried` are parameters that the studio hands on."""
+    """Return the link for one operation; `carried` are parameters that the studio hands on.
+
+    Instead of an asset, `content` names the field of an object that holds the image.
+    """
     model, url = offered.image_model, ""
     if model is not None:
         url = with_query(
             find_admin_url("imagegen_studio", site=site),
             carried,
-            **{"from": asset.pk},
+            **({"content": content} if asset is None else {"from": asset.pk}),
             operation=offered.operation.value,
             image_model=model.pk,
         )

@@ -53,6 +53,7 @@ class Media:
         "all": [
             "imagegen_app/css/tokens.css",
             "imagegen_app/css/parts.css",
+            "imagegen_app/css/layout.css",
             "imagegen_app/css/studio.css",
         ]
     }
@@ -113,16 +114,17 @@ class GeneratedImageWidget(AdminFileWidget):
         return context
 
     def _quick_actions(self, value: Any, query: Mapping[str, str]) -> list[OperationLink]:
-        """Return what can be done to the image that the field holds, if it is one of ours."""
+        """Return what can be done to the image that the field holds, ours or one that was uploaded."""
         instance = getattr(value, "instance", None)
         if not value or instance is None or not access.has_permission(self.actor, "request_job"):
             return []
         from imagegen_app.services.library import pictures  # noqa: PLC0415 - not for starting
 
         asset = pictures.placed_asset(instance, value.field.name)
-        if asset is None:
-            return []
-        return _quick_links(self.actor, asset, carried=urlencode(query), site=self.site)
+        content = f"{self.target}:{instance.pk}" if asset is None else ""
+        return _quick_links(
+            self.actor, asset, carried=urlencode(query), site=self.site, content=content
+        )
 
     def _history_url(self, query: Mapping[str, str]) -> str:
         """Return the address of the history of the object that is edited; empty for a new one."""
@@ -158,22 +160,43 @@ class AssetSelect(forms.Select):
     Media = Media
     #: Who fills in the form; without it nothing can be done to the chosen asset.
     actor: Person | None = None
+    #: Address of the AI history of the object that the form is about; empty for none.
+    history: str = ""
+
+    def optgroups(
+        self, name: str, value: list[str], attrs: dict[str, Any] | None = None
+    ) -> list[Any]:
+        """Return the options of the list, which has room for the newest, and the chosen one."""
+        groups: list[Any] = super().optgroups(name, value, attrs)
+        listed = {str(option["value"]) for _label, options, _n in groups for option in options}
+        for key in value:
+            chosen = None if key in listed else self._chosen(key)
+            if chosen is not None:
+                choices: Any = self.choices
+                label = choices.choice(chosen)[1]
+                option = self.create_option(name, key, label, True, len(groups), attrs=attrs)
+                groups.append((None, [option], len(groups)))
+        return groups
+
+    def _chosen(self, value: Any) -> Asset | None:
+        choices: Any = self.choices
+        # A refused form shows again what was sent, which may be no key at all.
+        key = content_fields.parse_key(choices.queryset.model, str(value)) if value else None
+        found: Asset | None = None if key is None else choices.queryset.filter(pk=key).first()
+        return found
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context(name, value, attrs)
-        chosen = None
-        if value:
-            choices: Any = self.choices
-            # A refused form shows again what was sent, which may be no key at all.
-            key = content_fields.parse_key(choices.queryset.model, str(value))
-            chosen = None if key is None else choices.queryset.filter(pk=key).first()
+        chosen = self._chosen(value)
+        may_generate = self.actor is None or access.has_permission(self.actor, "request_job")
         context["widget"] |= {
-            "studio": find_admin_url("imagegen_studio"),
+            "studio": find_admin_url("imagegen_studio") if may_generate else "",
             "library": _library_url({}),
             "preview": "" if chosen is None else delivery.preview_url(chosen),
             "preview_alt": "" if chosen is None else chosen.alt_text,
             "waits": chosen is not None and chosen.review_state != ReviewState.APPROVED.value,
             "quick": [] if chosen is None else self._quick_actions(chosen),
+            "history": self.history,
         }
         return context
 
@@ -188,13 +211,17 @@ def _library_url(query: Mapping[str, str], *, site: str = "") -> str:
 
 
 def _quick_links(
-    actor: Person, asset: Asset, *, carried: str = "", site: str = ""
+    actor: Person, asset: Asset | None, *, carried: str = "", site: str = "", content: str = ""
 ) -> list[OperationLink]:
     from imagegen_app.forms import image_actions  # noqa: PLC0415 - not for starting
 
-    offered = image_actions.offered_for(actor, asset, among=image_actions.QUICK_OPERATIONS)
+    if asset is None:
+        offered = image_actions.offered_for_upload(actor)
+    else:
+        offered = image_actions.offered_for(actor, asset, among=image_actions.QUICK_OPERATIONS)
     links = [
-        image_actions.operation_link(one, asset, carried=carried, site=site) for one in offered
+        image_actions.operation_link(one, asset, carried=carried, site=site, content=content)
+        for one in offered
     ]
     return [one for one in links if one.url]
 

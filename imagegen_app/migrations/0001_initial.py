@@ -602,6 +602,7 @@ class Migration(migrations.Migration):
                 ('height', models.PositiveIntegerField()),
                 ('ingredient_facts', models.JSONField(blank=True, default=dict)),
                 ('manifest_key', models.CharField(blank=True, max_length=200)),
+                ('content_origin', models.JSONField(blank=True, default=dict)),
             ],
             options={
                 'verbose_name': 'input image',
@@ -955,7 +956,9 @@ class Migration(migrations.Migration):
                 ('rejection_reason', models.CharField(blank=True, choices=[('faulty', 'Visible faults or poor quality'), ('off_brief', 'Not what was asked for'), ('off_brand', 'Does not fit the brand'), ('misleading', 'Could mislead about a product or a fact'), ('real_person', 'Shows a real person without permission'), ('third_party', "Shows another's brand, design or work"), ('other', 'Another reason, in the note')], max_length=20, verbose_name='reason of the rejection')),
                 ('checklist_answers', models.JSONField(blank=True, default=dict, verbose_name='answers to the checklist')),
                 ('is_label_required', models.BooleanField(blank=True, null=True, verbose_name='AI label required')),
+                ('is_flagged', models.BooleanField(default=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('needs_words', models.GeneratedField(db_persist=True, expression=models.Q(('alt_text', ''), ('hard_category', ''), ('is_decorative', False), ('is_intermediate', False), ('review_state__in', ['pending', 'approved'])), output_field=models.BooleanField())),
                 ('reviewed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_reviews', to=settings.AUTH_USER_MODEL, verbose_name='reviewed by')),
                 ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assets', to='imagegen.attempt', verbose_name='attempt')),
             ],
@@ -1327,6 +1330,22 @@ class Migration(migrations.Migration):
             model_name='asset',
             index=models.Index(fields=['review_state', 'review_requested_at', 'id'], name='imagegen_asset_review_wait'),
         ),
+        migrations.AddIndex(
+            model_name='asset',
+            index=models.Index(fields=['is_flagged', 'review_state', 'review_requested_at', 'id'], name='imagegen_asset_flagged'),
+        ),
+        migrations.AddIndex(
+            model_name='asset',
+            index=models.Index(fields=['review_state', 'escalated_at', 'id'], name='imagegen_asset_escalated'),
+        ),
+        migrations.AddIndex(
+            model_name='asset',
+            index=models.Index(fields=['review_state', 'sent_back_at', 'id'], name='imagegen_asset_sent_back'),
+        ),
+        migrations.AddIndex(
+            model_name='asset',
+            index=models.Index(fields=['needs_words', '-created_at', '-id'], name='imagegen_asset_wordless'),
+        ),
         migrations.AddConstraint(
             model_name='asset',
             constraint=models.UniqueConstraint(fields=('attempt', 'position'), name='imagegen_asset_position_once'),
@@ -1422,6 +1441,18 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='job',
             index=models.Index(fields=['fingerprint', 'state'], name='imagegen_job_fingerprint'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['state', '-created_at', '-id'], name='imagegen_job_by_state'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['error_code', '-created_at'], name='imagegen_job_by_error'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['row_key'], name='imagegen_job_row_key'),
         ),
         migrations.AddConstraint(
             model_name='job',
@@ -1628,8 +1659,32 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['-created_at', '-id'], name='imagegen_attempt_newest'),
         ),
         migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(fields=['state', '-created_at', '-id'], name='imagegen_attempt_by_state'),
+        ),
+        migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(fields=['provider_ref'], name='imagegen_attempt_ref'),
+        ),
+        migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(fields=['provider_request_id'], name='imagegen_attempt_request'),
+        ),
+        migrations.AddIndex(
             model_name='auditevent',
             index=models.Index(fields=['-at', '-id'], name='imagegen_event_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='auditevent',
+            index=models.Index(fields=['severity', '-at', '-id'], name='imagegen_event_severity'),
+        ),
+        migrations.AddIndex(
+            model_name='auditevent',
+            index=models.Index(fields=['actor_id', '-at', '-id'], name='imagegen_event_actor'),
+        ),
+        migrations.AddIndex(
+            model_name='auditevent',
+            index=models.Index(fields=['request_id'], name='imagegen_event_request'),
         ),
         migrations.AddIndex(
             model_name='ledgerentry',
@@ -1640,8 +1695,20 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['-placed_at', '-id'], name='imagegen_placement_newest'),
         ),
         migrations.AddIndex(
+            model_name='placement',
+            index=models.Index(fields=['removed_at', '-placed_at'], name='imagegen_placement_removed'),
+        ),
+        migrations.AddIndex(
             model_name='verdict',
             index=models.Index(fields=['-created_at', '-id'], name='imagegen_verdict_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='verdict',
+            index=models.Index(fields=['outcome', '-created_at', '-id'], name='imagegen_verdict_outcome_at'),
+        ),
+        migrations.AddIndex(
+            model_name='verdict',
+            index=models.Index(fields=['screener', '-created_at'], name='imagegen_verdict_screener'),
         ),
         migrations.AddField(
             model_name='assetsearchtext',
@@ -1693,6 +1760,25 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='savedview',
             constraint=models.UniqueConstraint(fields=('owner', 'name'), name='imagegen_saved_view_name_once'),
+        ),
+        migrations.CreateModel(
+            name='MailPreference',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('minutes', models.PositiveSmallIntegerField(verbose_name='minutes')),
+                ('language', models.CharField(max_length=20, verbose_name='language')),
+                ('addresses', models.JSONField(default=dict)),
+                ('looked_at', models.DateTimeField(verbose_name='looked for work')),
+                ('waiting', models.JSONField(blank=True, default=dict)),
+                ('told', models.JSONField(blank=True, default=dict)),
+                ('person', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_mail_preference', to=settings.AUTH_USER_MODEL, verbose_name='person')),
+            ],
+            options={
+                'verbose_name': 'mail preference',
+                'verbose_name_plural': 'mail preferences',
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('person',), name='imagegen_mail_preference_once')],
+            },
         ),
         migrations.CreateModel(
             name='StudioSession',

@@ -39,6 +39,7 @@ from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, Incident, RateLimitState
 from imagegen_app.models.placements import Placement
+from imagegen_app.models.preferences import MailPreference
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.sessions import StudioSession
 from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
@@ -76,6 +77,7 @@ __all__ = [
     "LedgerEntry",
     "Lineage",
     "LogKeyHandover",
+    "MailPreference",
     "OutboxEntry",
     "PeriodicRun",
     "Placement",

@@ -153,7 +153,21 @@ class Asset(Record):
     )
     #: Whether the reviewer wants the AI label shown with it wherever it is; None: the page decides.
     is_label_required = models.BooleanField(_("AI label required"), null=True, blank=True)
+    #: Whether a content check did not let it pass, or what it was requested with: the desk lists these.
+    is_flagged = models.BooleanField(default=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    #: Whether it may be shown and nobody has described it; the database keeps it, so that it has an index.
+    needs_words: Any = models.GeneratedField(
+        expression=Q(
+            alt_text="",
+            is_decorative=False,
+            is_intermediate=False,
+            hard_category="",
+            review_state__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
+        ),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
 
     objects: ClassVar[Any] = AssetQuerySet.as_manager()
 
@@ -185,6 +199,19 @@ class Asset(Record):
             models.Index(
                 fields=["review_state", "review_requested_at", "id"],
                 name="imagegen_asset_review_wait",
+            ),
+            models.Index(
+                fields=["is_flagged", "review_state", "review_requested_at", "id"],
+                name="imagegen_asset_flagged",
+            ),
+            models.Index(
+                fields=["review_state", "escalated_at", "id"], name="imagegen_asset_escalated"
+            ),
+            models.Index(
+                fields=["review_state", "sent_back_at", "id"], name="imagegen_asset_sent_back"
+            ),
+            models.Index(
+                fields=["needs_words", "-created_at", "-id"], name="imagegen_asset_wordless"
             ),
             models.Index(fields=["colour", "-created_at", "-id"], name="imagegen_asset_colour"),
         ]
@@ -313,7 +340,13 @@ class Verdict(Record):
     class Meta:
         verbose_name = _("verdict")
         verbose_name_plural = _("verdicts")
-        indexes = [models.Index(fields=["-created_at", "-id"], name="imagegen_verdict_newest")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="imagegen_verdict_newest"),
+            models.Index(
+                fields=["outcome", "-created_at", "-id"], name="imagegen_verdict_outcome_at"
+            ),
+            models.Index(fields=["screener", "-created_at"], name="imagegen_verdict_screener"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(outcome__in=[o.value for o in VerdictOutcome]),

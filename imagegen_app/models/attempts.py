@@ -133,6 +133,10 @@ class Attempt(Record):
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="imagegen_attempt_newest"),
+            models.Index(fields=["state", "-created_at", "-id"], name="imagegen_attempt_by_state"),
+            # A provider's support names its requests by them.
+            models.Index(fields=["provider_ref"], name="imagegen_attempt_ref"),
+            models.Index(fields=["provider_request_id"], name="imagegen_attempt_request"),
         ]
 
     def __str__(self) -> str:

@@ -60,6 +60,10 @@ class AuditEvent(Record):
             models.Index(fields=["-at", "-id"], name="imagegen_event_newest"),
             # Not the column's own index: PostgreSQL would get a second one for patterns.
             models.Index(fields=["type", "at"], name="imagegen_event_type"),
+            models.Index(fields=["severity", "-at", "-id"], name="imagegen_event_severity"),
+            # All that one person did, and all that one request did.
+            models.Index(fields=["actor_id", "-at", "-id"], name="imagegen_event_actor"),
+            models.Index(fields=["request_id"], name="imagegen_event_request"),
         ]
 
     def __str__(self) -> str:

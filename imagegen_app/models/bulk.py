@@ -71,7 +71,9 @@ def copy_rows(model: type[Model], rows: Sequence[Model], *, using: str) -> None:
 
 
 def _fields(model: type[Model]) -> list[Field[Any, Any]]:
-    return list(model._meta.local_concrete_fields)  # noqa: SLF001 - Django's documented API
+    # The database itself makes the value of a generated column.
+    fields = model._meta.local_concrete_fields  # noqa: SLF001 - Django's documented API
+    return [field for field in fields if not field.generated]
 
 
 def _set_keys(model: type[Model], rows: Sequence[Model], connection: BaseDatabaseWrapper) -> None:

@@ -39,6 +39,8 @@ class JobInput(Record):
     ingredient_facts: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
     #: Where the uploaded file's manifest store is kept, private and as it was; empty without one.
     manifest_key = models.CharField(max_length=200, blank=True)
+    #: The field of the site's content whose image it is; see `services.job_requests.values`.
+    content_origin: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
 
     class Meta:
         verbose_name = _("input image")

@@ -286,6 +286,10 @@ class Job(Record):
                 fields=["requester", "-created_at", "-id"], name="imagegen_job_by_requester"
             ),
             models.Index(fields=["fingerprint", "state"], name="imagegen_job_fingerprint"),
+            # The list of jobs by their state, and what it is searched for.
+            models.Index(fields=["state", "-created_at", "-id"], name="imagegen_job_by_state"),
+            models.Index(fields=["error_code", "-created_at"], name="imagegen_job_by_error"),
+            models.Index(fields=["row_key"], name="imagegen_job_row_key"),
         ]
         permissions = [
             ("request_job", "Can request images"),

@@ -60,6 +60,7 @@ class Placement(Record):
         indexes = [
             models.Index(fields=["content_type", "object_id"], name="imagegen_placement_content"),
             models.Index(fields=["-placed_at", "-id"], name="imagegen_placement_newest"),
+            models.Index(fields=["removed_at", "-placed_at"], name="imagegen_placement_removed"),
         ]
 
     def __str__(self) -> str:

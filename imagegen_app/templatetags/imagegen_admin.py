@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from imagegen_app import database
 from imagegen_app.core.states import RUNNING_STATES
-from imagegen_app.forms import doors, hints, labelled_rows, themes
+from imagegen_app.forms import doors, hints, key_words, labelled_rows, themes
 from imagegen_app.forms.admin_urls import admin_url, has_pages
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import migration_state, wakeups
@@ -162,6 +162,19 @@ def _setup_step(request: Any) -> SetupStep | None:
         known: SetupStep | None = request.imagegen_setup_step
         return known
     return setup_progress.site_step()
+
+
+@register.inclusion_tag("imagegen_app/admin/_keys.html")
+def imagegen_keys(
+    *tables: str, has_button: bool = True, decisions: Iterable[object] = ()
+) -> dict[str, Any]:
+    """List the keys of a page: of which tables, and those of the decisions that its buttons make."""
+    return {
+        "tables": [key_words.TABLES[name] for name in tables],
+        "signs": key_words.signs(),
+        "has_button": has_button,
+        "decisions": decisions,
+    }
 
 
 @register.simple_tag

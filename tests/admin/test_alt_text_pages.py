@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.admin import site
 from django.urls import reverse
 
+from imagegen_app.core.actors import System
 from imagegen_app.models import AltText, Asset
-from imagegen_app.services.library import alt_texts
+from imagegen_app.services.library import alt_texts, placement
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_job, make_template, make_user
+from project.catalog.models import Category, Product
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -44,6 +47,14 @@ def test_the_step_suggests_the_sentence_of_the_template(client: Client, edda: An
     assert "<h1>Alternative text</h1>" in page
     assert "A blue mug on a table</textarea>" in page
     assert "comes from the template" in page
+
+
+def test_the_step_leads_back_into_the_session_it_was_opened_from(client: Client, edda: Any) -> None:
+    asset = make_asset(review_state="pending", requester=edda, review_requested_at=None)
+
+    page = client.get(f"{step(asset)}?embed=1&session=0192f0c0-0000-7000-8000-000000000001").content
+
+    assert b"?embed=1&amp;session=0192f0c0-0000-7000-8000-000000000001" in page
 
 
 def test_the_step_keeps_the_words_of_each_language(client: Client, edda: Any) -> None:
@@ -159,3 +170,66 @@ def test_described_images_need_no_more_queries_than_few(
 
     with django_assert_max_num_queries(12):
         client.get(many())
+
+
+@pytest.fixture
+def shown(client: Client, edda: Any) -> Any:
+    """A product that shows an image of the person's with its text; the person may change products."""
+    user = make_user(
+        "pia",
+        groups=["Image editors"],
+        is_staff=True,
+        permissions=["catalog.change_product", "catalog.view_product"],
+    )
+    client.force_login(user)
+    category = Category.objects.create(slug="all", name="All")
+    product = Product.objects.create(name="Mug", price=1, slug="mug", category=category)
+    asset = make_asset(requester=user, alt_text="A mug")
+    placement.attach(actor=System("test"), asset=asset, target=product, field="image")
+    return product
+
+
+def test_a_reworded_text_is_offered_to_the_places_that_show_the_old_one(
+    client: Client, shown: Any
+) -> None:
+    asset = Asset.objects.get()
+    address = many(f"?asset={asset.pk}")
+    page = client.get(address).content.decode()
+    assert "Also change 1 place that shows the image with the present text: Mug" in page
+    sent = {"asset": str(asset.pk), f"text-{asset.pk}": "A red mug", f"was-{asset.pk}": "A mug"}
+
+    answer = client.post(address, {**sent, f"places-{asset.pk}": "1"}, follow=True)
+
+    shown.refresh_from_db()
+    assert shown.image_alt == "A red mug"
+    assert "It was changed in 1 place, too." in answer.content.decode()
+
+
+def test_the_step_offers_the_places_too_and_changes_them_only_if_wanted(
+    client: Client, shown: Any
+) -> None:
+    asset = Asset.objects.get()
+    assert "Also change 1 place" in client.get(step(asset)).content.decode()
+
+    client.post(step(asset), {"alt": "A red mug"})
+    shown.refresh_from_db()
+    assert shown.image_alt == "A mug"
+    # The place has words of its own now.
+    assert "Also change" not in client.get(step(asset)).content.decode()
+
+
+def test_places_that_the_admin_does_not_show_are_counted_and_left_alone(
+    client: Client, shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset = Asset.objects.get()
+    monkeypatch.setattr(
+        site.get_model_admin(Product), "get_queryset", lambda _request: Product.objects.none()
+    )
+    sent = {"asset": str(asset.pk), f"text-{asset.pk}": "A red mug", f"was-{asset.pk}": "A mug"}
+
+    page = client.get(many(f"?asset={asset.pk}")).content.decode()
+    client.post(many(), {**sent, f"places-{asset.pk}": "1"})
+
+    shown.refresh_from_db()
+    assert "1 further place shows the present text; you may not change it." in page
+    assert shown.image_alt == "A mug"

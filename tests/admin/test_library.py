@@ -10,7 +10,7 @@ from django.utils.html import escape
 
 from imagegen_app.admin.pages import library
 from imagegen_app.models import Asset, Collection, SavedView, Tag
-from imagegen_app.services.library import collections, delivery
+from imagegen_app.services.library import bulk_approval, collections, delivery
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_job, make_template, make_user
 
@@ -163,6 +163,58 @@ def test_many_images_are_changed_after_a_page_that_counts_them(
     assert not mine.asset_tags.exists()
     assert (shelf.name, shelf.is_shared, listed) == ("Shelf", True, [mine])
     assert not shelf.items.exists()
+
+
+def test_many_images_are_approved_set_by_set_with_a_page_in_between(
+    client: Client, people: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(people["Image reviewers"])
+    monkeypatch.setattr(bulk_approval, "AT_ONCE", 2)
+    made = [make_asset(review_state="pending", colour="red", widths=()) for _ in range(4)]
+    rejected = make_asset(review_state="approved", colour="red", widths=())
+    signed = client.get(address("colour=red")).context["signed"]
+
+    page = act(client, action="approve", all=signed, confirmed="1", query="colour=red")
+    first = page.content.decode()
+    states = []
+    while "progress_text" in (page.context or {}):
+        states.append(Asset.objects.filter(pk__in=[a.pk for a in made], review_state="approved"))
+        # An image that is made meanwhile is newer, and was not selected.
+        late = make_asset(review_state="pending", colour="red", widths=())
+        fields = ("action", "picked", "query")
+        page = act(
+            client,
+            **{name: page.context[name] for name in fields if name in page.context},
+            all=page.context["signed"],
+            confirmed="1",
+            progress=page.context["progress_text"],
+        )
+    late.refresh_from_db()
+
+    assert "2 of 5 images were looked at; 1 are approved now." in first
+    assert "<imagegen-continue>" in first
+    assert len(states) == 2
+    assert not Asset.objects.filter(pk__in=[a.pk for a in made], review_state="pending").exists()
+    assert late.review_state == "pending"
+    text = page.content.decode()
+    assert "4 images were approved." in text
+    assert "1 record was not changed: " in text
+    assert rejected.review_state == "approved"
+
+
+def test_the_progress_of_an_approval_cannot_be_made_up(
+    client: Client, people: dict[str, Any], mine: Asset
+) -> None:
+    client.force_login(people["Image reviewers"])
+    other = access.actor_for(people["Image editors"])
+    of_another = bulk_approval.Progress(total=9).sign(actor=other)
+
+    for text in ("forged", of_another):
+        page = act(client, action="approve", pick=str(mine.pk), confirmed="1", progress=text)
+        assert "The selection is no longer valid." in page.content.decode()
+    mine.refresh_from_db()
+
+    assert mine.review_state == "pending"
 
 
 def test_a_selection_reaches_no_image_that_the_person_may_not_see(

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 SIZE = (1024, 768)
+_OPERATIONS = """document.querySelector("imagegen-mask").history.ops.map(
+  (op) => op.kind + (op.erase ? ", erasing" : ""))"""
+#: The colours of two neighbouring places that are painted.
+_PAINTED = """(() => { const canvas = document.querySelector("dialog [data-stage] canvas");
+  const at = (by) => [...canvas.getContext("2d").getImageData(canvas.width / 2 + by, canvas.height / 2, 1, 1).data];
+  return [at(0), at(6)]; })()"""
 
 
 @pytest.fixture
@@ -113,7 +119,7 @@ def test_by_keys_alone_and_undone(editor: Callable[..., Any]) -> None:
         keys.press(key)
     said(page, "2 % of the image")
     keys.press("Escape")
-    page.locator("dialog").wait_for(state="hidden")
+    page.locator(".imagegen-mask-dialog").wait_for(state="hidden")
     mask = sent(page)
 
     assert drawn == ["rect", "stroke"]
@@ -209,3 +215,104 @@ def test_it_leaves_nothing_behind_when_it_comes_and_goes(editor: Callable[..., A
 
     assert listeners() <= before
     assert page.locator("dialog [data-stage] canvas").count() == 1
+
+
+def test_a_pen_paints_and_the_hand_that_holds_it_does_not(editor: Callable[..., Any]) -> None:
+    page = editor()
+    at = stage(page)
+    hand = page.context.new_cdp_session(page)
+    middle = (at["x"] + 512 * at["scale"], at["y"] + 384 * at["scale"])
+
+    def pen(kind: str, x: float, y: float) -> None:
+        is_down = kind != "mouseReleased"
+        event = {"type": kind, "x": middle[0] + x, "y": middle[1] + y, "pointerType": "pen"}
+        held = {"button": "left", "buttons": int(is_down), "clickCount": 1, "force": 0.5}
+        hand.send("Input.dispatchMouseEvent", {**event, **held})
+
+    pen("mousePressed", -50, 0)
+    for step in range(1, 9):
+        pen("mouseMoved", -50 + 12 * step, 0)
+    pen("mouseReleased", 46, 0)
+    # The palm comes down at once: it moves the view and paints nothing.
+    palm = [{"x": middle[0], "y": middle[1] + 60, "id": 1}]
+    hand.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": palm})
+    palm[0]["y"] += 20
+    hand.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": palm})
+    hand.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    painted = page.evaluate(_OPERATIONS)
+    # A pen's other end: what browsers tell of it, since no protocol plays it.
+    page.evaluate(
+        """([x, y]) => { const stage = document.querySelector("dialog [data-stage]");
+        stage.setPointerCapture = () => {};
+        for (const [type, by] of [["pointerdown", 0], ["pointermove", 30], ["pointerup", 30]])
+          stage.dispatchEvent(new PointerEvent(type, { pointerId: 9, pointerType: "pen", bubbles: true,
+            button: type === "pointermove" ? -1 : 5, buttons: type === "pointerup" ? 0 : 32,
+            clientX: x + by, clientY: y })); }""",
+        list(middle),
+    )
+
+    assert painted == ["stroke"]
+    assert page.evaluate(_OPERATIONS) == ["stroke", "stroke, erasing"]
+
+
+def test_the_area_is_shown_in_several_ways_and_the_choice_is_kept(
+    editor: Callable[..., Any],
+) -> None:
+    page = editor()
+    stage(page)
+    page.keyboard.press("i")
+    colours = []
+
+    for _ in range(3):
+        page.wait_for_timeout(100)
+        colours.append(page.evaluate(_PAINTED))
+        page.keyboard.press("l")
+    page.select_option("[data-look-choice]", "colour")
+    faults = barriers(page)
+    page.reload()
+    stage(page)
+
+    assert len({str(colour) for colour in colours}) == 3
+    assert page.input_value("[data-look-choice]") == "colour"
+    assert faults == []
+
+
+def test_an_area_is_continued_on_another_day(editor: Callable[..., Any]) -> None:
+    page = editor()
+    stage(page)
+    for key in ("r", "Enter", "Alt+ArrowRight", "Alt+ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    said(page, "2 % of the image")
+    page.click("[data-act=done]")
+    page.evaluate("sessionStorage.clear()")
+
+    page = editor()
+    offered = page.locator("[data-act=continue]")
+    before = page.evaluate(_OPERATIONS)
+    offered.click()
+    page.locator("[data-summary]", has_text="2 % of the image is masked").wait_for()
+
+    assert before == []
+    assert not offered.is_visible()
+    assert sent(page).histogram()[255] == 128 * 128
+
+
+def test_keys_are_listed_over_the_editor(editor: Callable[..., Any]) -> None:
+    page = editor()
+    stage(page)
+
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keys")
+    rows = dialog.locator("section:visible [data-act]")
+    shown = dict(zip(rows.locator("dt").all_inner_texts(), rows.locator("dd").all_inner_texts(), strict=True))
+    faults = barriers(page)
+    page.keyboard.press("?")
+    dialog.wait_for(state="hidden")
+
+    assert shown["B"] == "Brush"
+    assert shown["Shift+Arrow keys"] == "Move it a little"
+    assert shown["Ctrl+Shift+Z Ctrl+Y"] == "Redo"
+    assert shown["+"] == "Enlarge"
+    assert all(shown)
+    assert faults == []
+    assert page.evaluate("document.activeElement.dataset.stage") == ""

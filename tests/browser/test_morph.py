@@ -20,13 +20,13 @@ _MODULE = Path(imagegen_app.__file__).parent / "static/imagegen_app/js/lib/morph
 
 @pytest.fixture(scope="module")
 def blank(browser: Any) -> Iterator[Any]:
-    """An empty page with the module's `morph` as a global function."""
+    """An empty page with the module's `matchChildren` as a global function, `morph`."""
     context = browser.new_context()
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto("about:blank")
     source = _MODULE.read_text(encoding="utf-8")
-    page.add_script_tag(type="module", content=f"{source}\nwindow.morph = morph;")
+    page.add_script_tag(type="module", content=f"{source}\nwindow.morph = matchChildren;")
     page.wait_for_function("() => window.morph")
     yield page
     context.close()

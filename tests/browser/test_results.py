@@ -131,6 +131,35 @@ def test_two_images_are_compared_by_slider_beside_each_other_and_by_difference(
     assert page.complaints == []
 
 
+def test_a_corner_of_the_frame_moves_two_sides(opened: Callable[..., Any], turn: list[Any]) -> None:
+    model = ImageModel.objects.get(slug="sandbox-1")
+    query = f"?from={turn[0].pk}&operation=outpaint&image_model={model.pk}"
+    page = opened("imagegen_studio", query=query)
+    for side in ("left", "top", "right", "bottom"):
+        page.fill(f"[name=frame_{side}]", "0")
+
+    page.focus("[data-handle=se]")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    added = {
+        side: int(page.input_value(f"[name=frame_{side}]"))
+        for side in ("left", "top", "right", "bottom")
+    }
+    corner = page.locator("[data-handle=nw]").bounding_box()
+    x, y = corner["x"] + corner["width"] / 2, corner["y"] + corner["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 30, y - 30, steps=4)
+    page.mouse.up()
+
+    assert added["right"] > 0
+    assert added["bottom"] > 0
+    assert int(page.input_value("[name=frame_left]")) > added["left"]
+    assert int(page.input_value("[name=frame_top]")) > added["top"]
+    assert page.locator("[data-handle]").count() == 8
+    assert page.complaints == []
+
+
 def test_a_side_of_the_frame_is_moved_by_keys_and_by_mouse(
     opened: Callable[..., Any], turn: list[Any]
 ) -> None:

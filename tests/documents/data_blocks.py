@@ -8,6 +8,7 @@ import shlex
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from django.db import connection
 from django.template import engines
 
@@ -18,6 +19,7 @@ from imagegen_app.core import (
     data_handling,
     pricing,
     setup_document,
+    template_document,
 )
 from imagegen_app.providers import registry
 from imagegen_app.providers.families import comfy_examples, comfy_workflows
@@ -38,6 +40,9 @@ def check_data(source: str, *, language: str, kind: str) -> None:
         case "toml", _:
             # The one file of ours in TOML.
             setup_document.read_description(tomllib.loads(source))
+        case "yaml", _:
+            # The one file of ours in YAML.
+            assert template_document.read_templates(yaml.safe_load(source))
         case "sql", _:
             check_sql(source)
         case "text", "fixed parameters":

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagegen_app.core.actors import System
-from imagegen_app.core.setup_document import InvalidDescription, read_description
-from imagegen_app.core.setup_files import parse_file
+from imagegen_app.core.description_files import parse_file
+from imagegen_app.core.description_reader import InvalidDescription
+from imagegen_app.core.setup_document import read_description
 from imagegen_app.services.policy import site_setup
 from imagegen_app.services.policy.site_setup import InvalidSetup
 

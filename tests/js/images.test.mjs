@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inflateSync } from "node:zlib";
+import { crc32, inflateSync } from "node:zlib";
 
 const js = "../../imagegen_app/static/imagegen_app/js/lib/";
 const { drag, forRatio, grown } = await import(`${js}box.js`);
 const { fit, keepIn, pinch, toImage, toStage, whole, zoomAt } = await import(`${js}view.js`);
 const ops = await import(`${js}mask/ops.js`);
-const { crc, greyPng } = await import(`${js}png.js`);
+const { greyPng } = await import(`${js}png.js`);
 
 const image = { width: 4096, height: 2048 };
 const stage = { width: 800, height: 600 };
@@ -47,7 +47,7 @@ test("a mask is a list that is undone and redone", () => {
   history.push({ kind: "all", erase: true });
   assert.equal(history.redo(), null);
   for (let i = 0; i < 600; i += 1) history.push({ kind: "invert" });
-  assert.equal(history.ops.length, ops.MOST_OPS);
+  assert.equal(history.ops.length, 500);
   assert.equal(history.push({ kind: "invert" }), false);
 });
 
@@ -87,7 +87,7 @@ test("a grey PNG holds the rows that were given, over the border of a strip too"
     const view = new DataView(bytes.buffer, at);
     const length = view.getUint32(0);
     const type = text.slice(at + 4, at + 8);
-    assert.equal(view.getUint32(8 + length), crc(bytes.subarray(at + 4, at + 8 + length)));
+    assert.equal(view.getUint32(8 + length), crc32(bytes.subarray(at + 4, at + 8 + length)));
     if (type === "IDAT") packed = Buffer.concat([packed, bytes.subarray(at + 8, at + 8 + length)]);
     found.push(type);
     at += 12 + length;

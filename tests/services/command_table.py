@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.states import Lifecycle, WaitingReason
-from imagegen_app.models import Budget, Provider
+from imagegen_app.models import Asset, Budget, Provider
 from imagegen_app.services.audit import prompt_access, sealing
 from imagegen_app.services.batches import batch_actions, lifecycle
 from imagegen_app.services.erasure import commands as erasure
@@ -21,6 +21,7 @@ from imagegen_app.services.job_requests import (
 )
 from imagegen_app.services.library import (
     alt_texts,
+    bulk_approval,
     chooser,
     collections,
     drafts,
@@ -36,6 +37,7 @@ from imagegen_app.services.library import (
     template_cards,
 )
 from imagegen_app.services.library.asset_filters import AssetFilter
+from imagegen_app.services.monitoring import mail_preferences
 from imagegen_app.services.policy import (
     catalog_sync,
     model_catalog,
@@ -86,11 +88,16 @@ def renamed(actor: Person, provider: Provider) -> Any:
     return model_catalog.save(actor=actor, record=provider)
 
 
+def with_address(actor: Person) -> Person:
+    actor.user.email = "somebody@example.org"
+    return actor
+
+
 def resolving(how: str) -> Callable[[Person, Job], None]:
     return lambda actor, job: job_actions.resolve(actor=actor, job=job, resolution=how)
 
 
-def done(_number: int) -> None:
+def done(_number: object) -> None:
     """Leave out how many rows were changed: the second time there are none."""
 
 
@@ -413,6 +420,18 @@ COMMANDS = [
         ),
     ),
     Command(
+        "library.bulk_approval.go_on",
+        "review.approved",
+        lambda site: make_asset(review_state="pending"),
+        lambda actor, asset: done(
+            bulk_approval.go_on(
+                actor=actor,
+                assets=Asset.objects.filter(pk=asset.pk),
+                progress=bulk_approval.Progress(total=1),
+            ).outcome.approved
+        ),
+    ),
+    Command(
         "library.alt_texts.set_each",
         "asset.changed",
         lambda site: make_asset(),
@@ -426,7 +445,9 @@ COMMANDS = [
         "library.alt_texts.set_alt_text",
         "asset.changed",
         lambda site: make_asset(),
-        lambda actor, asset: alt_texts.set_alt_text(actor=actor, asset=asset, alt_text="A red mug"),
+        lambda actor, asset: done(
+            alt_texts.set_alt_text(actor=actor, asset=asset, alt_text="A red mug")
+        ),
     ),
     Command(
         "library.drafts.discard",
@@ -453,6 +474,17 @@ COMMANDS = [
         "asset.withdrawn",
         lambda site: arranged.placed(site).asset,
         lambda actor, asset: takedown.withdraw(actor=actor, asset=asset, note="Report 12"),
+    ),
+    Command(
+        "library.alt_texts.set_alt_text",
+        "placement.text_changed",
+        arranged.placed,
+        lambda actor, row: done(
+            alt_texts.set_alt_text(
+                actor=actor, asset=row.asset, alt_text="A red mug", placements=[row.pk]
+            )
+        ),
+        note="in its places, too",
     ),
     Command(
         "library.chooser.choose",
@@ -487,6 +519,15 @@ COMMANDS = [
         "placement.removed",
         lambda site: arranged.placed(site).target,
         lambda actor, row: done(placement.remove_all_from(actor=actor, target=row)),
+    ),
+    Command(
+        "monitoring.mail_preferences.choose",
+        "mail_preference.changed",
+        lambda site: {},
+        lambda actor, addresses: mail_preferences.choose(
+            actor=with_address(actor), minutes=5, addresses=addresses
+        ),
+        own="it is the preference of the person who gives it",
     ),
     Command(
         "policy.revocations.revoke",

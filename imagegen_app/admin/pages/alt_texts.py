@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route
+from imagegen_app.admin.pages.carried import carried_query
+from imagegen_app.admin.pages.text_places import offered_places
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.states import ReviewState
 from imagegen_app.forms.admin_urls import admin_url
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 
 #: Images on one page.
 ROWS = 25
-#: Query parameters that a studio in a frame passes from page to page.
-_CARRIED = ("embed", "field", "target", "object")
 
 
 class ChoosePage(Pages):
@@ -59,7 +59,7 @@ class ChoosePage(Pages):
         context: dict[str, Any] = {
             "title": _("Alternative text"),
             "asset": asset,
-            "carried": urlencode({k: request.GET[k] for k in _CARRIED if request.GET.get(k)}),
+            "carried": carried_query(request),
             "field": request.GET.get("field", ""),
             "preview": delivery.preview_url(asset, width=960),
             "alt": asset.alt_text or suggestion.text,
@@ -72,6 +72,8 @@ class ChoosePage(Pages):
                 for code, name in alt_texts.further_languages()
             ],
             "has_other_words": bool(known),
+            "places": offered_places(self.site, request, actor, [asset]).get(asset.pk),
+            "are_places_checked": False,
             "waits": asset.review_state == ReviewState.PENDING
             and bool(review.refusal_reason(actor, asset, ReviewState.APPROVED)),
         }
@@ -91,15 +93,23 @@ class ChoosePage(Pages):
             "alt": alt,
             "alt_source": "",
             "is_decorative": is_decorative,
+            "are_places_checked": f"places-{asset.pk}" in request.POST,
             "languages": [
                 {**one, "text": others.get(one["code"], one["text"])} for one in shown["languages"]
             ],
         }
         if not alt and not is_decorative:
             return typed | {"problem": _("Describe the image, or mark it as decorative.")}
+        offered = shown["places"]
+        is_wanted = offered is not None and f"places-{asset.pk}" in request.POST
         try:
             token = chooser.choose(
-                actor=actor, asset=asset, alt_text=alt, is_decorative=is_decorative, others=others
+                actor=actor,
+                asset=asset,
+                alt_text=alt,
+                is_decorative=is_decorative,
+                others=others,
+                placements=offered.keys if is_wanted else (),
             )
         except ActionRefused as refusal:
             return typed | {"refusal": refusal}
@@ -132,13 +142,29 @@ class AltTextPages(Pages):
         keys = [key for key in map(_uuid, request.POST.getlist("asset")) if key is not None]
         found = Asset.objects.select_related("job").filter(pk__in=keys[:ROWS])
         # What was not touched stays, also where somebody else has described it meanwhile.
-        entries = [_entry(request, one, language) for one in found if _is_touched(request, one)]
+        touched = [one for one in found if _is_touched(request, one)]
+        wanted = [one for one in touched if f"places-{one.pk}" in request.POST]
+        places = offered_places(self.site, request, actor, wanted)
+        entries = [
+            _entry(request, one, language)._replace(
+                placements=places[one.pk].keys if one.pk in places else ()
+            )
+            for one in touched
+        ]
         try:
-            count = alt_texts.set_each(actor=actor, entries=entries)
+            saved = alt_texts.set_each(actor=actor, entries=entries)
         except ActionRefused as refusal:
             return refusal
-        text = ngettext("%(count)s text was saved.", "%(count)s texts were saved.", count)
-        messages.success(request, text % {"count": count})
+        text = ngettext("%(count)s text was saved.", "%(count)s texts were saved.", saved.images)
+        text %= {"count": saved.images}
+        if saved.places:
+            also = ngettext(
+                "It was changed in %(count)s place, too.",
+                "They were changed in %(count)s places, too.",
+                saved.places,
+            )
+            text = f"{text} {also % {'count': saved.places}}"
+        messages.success(request, text)
         return None
 
     def _list(
@@ -164,11 +190,19 @@ class AltTextPages(Pages):
                 "job__template_version", "job__root__template_version"
             ).prefetch_related("renditions", "alt_texts")[: ROWS + 1]
         )
+        places = offered_places(self.site, request, actor, found[:ROWS])
         query = {k: str(request.GET[k]) for k in ("show", "language") if request.GET.get(k)}
         context = {
             "title": _("Alternative texts"),
             "refusal": refusal,
-            "rows": [_row(request, asset, language) for asset in found[:ROWS]],
+            "rows": [
+                {
+                    **_row(request, asset, language),
+                    "places": places.get(asset.pk),
+                    "are_places_checked": f"places-{asset.pk}" in request.POST,
+                }
+                for asset in found[:ROWS]
+            ],
             "older": "?" + urlencode({**query, "after": str(found[ROWS - 1].pk)})
             if len(found) > ROWS
             else "",

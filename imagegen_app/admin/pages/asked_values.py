@@ -62,8 +62,9 @@ def fill_in(form: Any, asked: Mapping[str, str]) -> None:
         if options.operation in _NEEDS_NEW_WORDS and "prompt" in fields:
             fields["prompt"].initial = ""
         is_sized = options.capabilities.sizes_for(options.operation).is_choosable
-        if options.operation is Operation.UPSCALE and is_sized and form.source_asset is not None:
-            larger = frame_fields.doubled_size(form.source_asset, options)
+        picture = form.source_asset or form.content
+        if options.operation is Operation.UPSCALE and is_sized and picture is not None:
+            larger = frame_fields.doubled_size(picture, options)
             pixels = f"{larger.width} \N{MULTIPLICATION SIGN} {larger.height}"
             form.offer("size", str(larger), _("Larger: %(pixels)s") % {"pixels": pixels})
     if asked.get("quality") in dict(fields["quality"].choices):

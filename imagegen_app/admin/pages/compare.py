@@ -8,8 +8,8 @@ from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route
+from imagegen_app.admin.pages.carried import carried_query
 from imagegen_app.admin.pages.results import visible_asset
-from imagegen_app.admin.pages.stage import carried_query
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.forms.image_actions import with_query
 from imagegen_app.models import Asset

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.models import Asset
     from imagegen_app.services.job_requests.model_options import ModelOptions
+    from imagegen_app.services.library.content_images import ContentImage
 
 SIDES = ("left", "top", "right", "bottom")
 _MOST = 8192
@@ -25,7 +26,9 @@ _USUAL_SHARE = 4
 _FACTOR = 2
 
 
-def frame_fields(asset: Asset | None, options: ModelOptions) -> dict[str, forms.Field]:
+def frame_fields(
+    asset: Asset | ContentImage | None, options: ModelOptions
+) -> dict[str, forms.Field]:
     """Return the fields for an operation that extends the source image; none for others."""
     if asset is None or options.operation is not Operation.OUTPAINT:
         return {}
@@ -57,6 +60,7 @@ def anchors_of(options: ModelOptions) -> tuple[str, ...]:
 
 
 def with_frame(
+    picture: Asset | ContentImage | None,
     data: Mapping[str, Any],
     size: str,
     parameters: dict[str, str],
@@ -66,10 +70,9 @@ def with_frame(
 
     :raises InvalidJobRequest: if the model cannot extend an image like that.
     """
-    asset = data.get("asset")
     frame = Frame(**{side: int(data.get(f"frame_{side}") or 0) for side in SIDES})
     is_framed = options is not None and options.operation is Operation.OUTPAINT
-    if asset is None or options is None or not is_framed or frame.is_empty:
+    if picture is None or options is None or not is_framed or frame.is_empty:
         return size, parameters
     anchors = anchors_of(options)
     anchor = anchor_of(frame, anchors)
@@ -83,14 +86,14 @@ def with_frame(
             remedy=_("Add as much on the opposite side, or nothing there."),
         )
     found = framed_size(
-        Size(asset.width, asset.height),
+        Size(picture.width, picture.height),
         frame,
         options.capabilities.sizes_for(Operation.OUTPAINT),
     )
     return str(found), {**parameters, **({"anchor": anchor} if anchors else {})}
 
 
-def doubled_size(asset: Asset, options: ModelOptions) -> Size:
+def doubled_size(asset: Asset | ContentImage, options: ModelOptions) -> Size:
     """Return the size of an image that is made twice as large, or as large as the model can."""
     wanted = Size(asset.width * _FACTOR, asset.height * _FACTOR)
     return size_like(wanted, options.capabilities.sizes_for(options.operation))

@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
+from imagegen_app.admin.pages.carried import opened_for
 from imagegen_app.admin.pages.library_parts import (
     active_filters,
     built_in_views,
@@ -20,10 +21,10 @@ from imagegen_app.admin.pages.library_parts import (
     tile_of,
 )
 from imagegen_app.forms.admin_urls import admin_url
-from imagegen_app.models import SavedView
+from imagegen_app.models import Collection, SavedView
 from imagegen_app.services.foundation import keyset
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.library import asset_filters, bulk_selection, saved_views
+from imagegen_app.services.library import asset_filters, bulk_selection, collections, saved_views
 from imagegen_app.services.library.asset_filters import AssetFilter
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 #: Divides by 2, 3, 4, 5, 6 and 10: no page ends within a row.
 PAGE_SIZE = 60
-#: Query parameters of the chooser, passed from page to page.
-_CARRIED = ("embed", "field", "target", "object")
 
 
 class LibraryPages(Pages):
@@ -79,6 +78,7 @@ class LibraryPages(Pages):
             if page.has_newer or page.has_older
             else [],
             "signed": bulk_selection.sign_filter(actor=actor, query=wanted.as_query()),
+            "own_collection": None if is_chooser else _own_collection(actor, wanted),
             "may_approve": access.has_permission(actor, "approve_asset"),
             "may_export": access.has_permission(actor, "export_audit"),
         }
@@ -107,7 +107,7 @@ class LibraryPages(Pages):
         return HttpResponseRedirect(f"{admin_url('imagegen_library')}?{wanted.as_query()}")
 
     def _shown(self, request: HttpRequest, actor: Person, wanted: AssetFilter) -> dict[str, Any]:
-        carried = {k: request.GET[k] for k in _CARRIED if request.GET.get(k)}
+        carried = opened_for(request)
         assets = asset_filters.find(actor, wanted, for_use=bool(carried))
         rows = assets.select_related(
             "job__image_model", "job__template_version__template"
@@ -127,6 +127,13 @@ class LibraryPages(Pages):
             "query": query,
             "joined": f"{query}&" if query else "",
         }
+
+
+def _own_collection(actor: Person, wanted: AssetFilter) -> Collection | None:
+    """Return the collection that the filter shows, if the person may delete it."""
+    key = wanted.get("collection")
+    found = collections.visible_collections(actor).filter(pk=key).first() if key else None
+    return found if found is not None and collections.may_change(actor, found) else None
 
 
 def _require_reader_or_404(actor: Person) -> None:

@@ -20,9 +20,9 @@ from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.library import (
     asset_filters,
     asset_table,
+    bulk_approval,
     bulk_selection,
     collections,
-    review,
     tags,
 )
 from imagegen_app.services.library.asset_filters import AssetFilter
@@ -74,7 +74,9 @@ class LibraryActionPages(Pages):
         except ActionRefused as refusal:
             show_refusal(request, refusal)
             return HttpResponseRedirect(back)
-        if selection.action not in ACTIONS or not selection.assets.exists():
+        # The last images of an approval may be decided by another person meanwhile.
+        goes_on = selection.action == "approve" and "progress" in request.POST
+        if selection.action not in ACTIONS or not (goes_on or selection.assets.exists()):
             messages.warning(request, _("Select at least one image."))
             return HttpResponseRedirect(back)
         refused = None
@@ -132,8 +134,7 @@ class LibraryActionPages(Pages):
                 headers={"Content-Disposition": 'attachment; filename="images.csv"'},
             )
         if name == "approve":
-            _approve(request, actor, assets)
-            return None
+            return self._approve(request, actor, selection)
         if name == "collect":
             count = collections.add(
                 actor=actor, collection=_collection(request, actor), assets=assets
@@ -153,6 +154,31 @@ class LibraryActionPages(Pages):
             % {"n": count},
         )
         return None
+
+    def _approve(
+        self, request: HttpRequest, actor: Person, selection: _Selection
+    ) -> HttpResponse | None:
+        """Approve one set; show how far it is, or at the end what was approved."""
+        text = str(request.POST.get("progress", ""))
+        if text:
+            progress = bulk_approval.read_progress(actor=actor, text=text)
+        else:
+            progress = bulk_approval.begin(selection.assets)
+        progress = bulk_approval.go_on(actor=actor, assets=selection.assets, progress=progress)
+        if progress.is_done:
+            _tell_approved(request, progress.outcome)
+            return None
+        context = {
+            "title": _titles()[selection.action],
+            "action": selection.action,
+            "picked": selection.picked,
+            "signed": selection.signed,
+            "wanted": selection.wanted,
+            "progress": progress,
+            "progress_text": progress.sign(actor=actor),
+            "refused": _refusals(progress.outcome),
+        }
+        return self.page(request, "imagegen_app/admin/library/approving.html", context)
 
 
 def _selection(request: HttpRequest, actor: Person, wanted: AssetFilter) -> _Selection:
@@ -187,32 +213,27 @@ def _collection(request: HttpRequest, actor: Person) -> Collection:
     )
 
 
-def _approve(request: HttpRequest, actor: Person, assets: QuerySet[Asset]) -> None:
-    """Approve each image by itself, as its own page does; say how many were refused and why."""
-    count = 0
-    refusals: dict[str, int] = {}
-    keys = bulk_selection.require_few(assets)
-    for asset in asset_filters.visible_assets(actor).filter(pk__in=keys).select_related("job"):
-        try:
-            review.approve(actor=actor, asset=asset)
-        except ActionRefused as refusal:
-            reason = f"{refusal.reason} {refusal.remedy}".strip()
-            refusals[reason] = refusals.get(reason, 0) + 1
-        else:
-            count += 1
-    if count:
-        messages.success(
-            request,
-            ngettext("%(n)s image was approved.", "%(n)s images were approved.", count)
-            % {"n": count},
-        )
-    for reason, number in refusals.items():
+def _tell_approved(request: HttpRequest, outcome: bulk_approval.Outcome) -> None:
+    """Say how many images were approved, and how many were not for which reason."""
+    if outcome.approved:
         text = ngettext(
+            "%(n)s image was approved.", "%(n)s images were approved.", outcome.approved
+        )
+        messages.success(request, text % {"n": outcome.approved})
+    for refusal in _refusals(outcome):
+        messages.warning(request, refusal)
+
+
+def _refusals(outcome: bulk_approval.Outcome) -> list[str]:
+    return [
+        ngettext(
             "%(number)s record was not changed: %(why)s",
             "%(number)s records were not changed: %(why)s",
             number,
         )
-        messages.warning(request, text % {"number": number, "why": reason})
+        % {"number": number, "why": reason}
+        for reason, number in outcome.refused.items()
+    ]
 
 
 def _titles() -> dict[str, str]:

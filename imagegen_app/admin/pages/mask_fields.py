@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from imagegen_app.models import Asset
     from imagegen_app.services.job_requests.model_options import ModelOptions
+    from imagegen_app.services.library.content_images import ContentImage
+
+    Picture = Asset | ContentImage
 
 #: Of the list of what was done in the editor, so that it can be opened again.
 MAX_OPERATIONS_CHARS = 256 * 1024
@@ -27,12 +30,12 @@ _RECTANGLE = ("mask_left", "mask_top", "mask_width", "mask_height")
 _FARTHEST = 100_000
 
 
-def drawing_fields(asset: Asset | None, options: ModelOptions) -> dict[str, forms.Field]:
+def drawing_fields(asset: Picture | None, options: ModelOptions) -> dict[str, forms.Field]:
     """Return the fields of what is drawn over the source image: a mask, and a frame round it."""
     return {**mask_fields(asset), **frame_fields.frame_fields(asset, options)}
 
 
-def mask_fields(asset: Asset | None) -> dict[str, forms.Field]:
+def mask_fields(asset: Picture | None) -> dict[str, forms.Field]:
     """Return the fields; without a source image there is nothing to draw over."""
     if asset is None:
         return {}
@@ -102,7 +105,7 @@ def kept_values(data: Any) -> dict[str, Any]:
 
 
 def with_drawing(
-    sources: list[InputSource], data: Mapping[str, Any], asset: Asset | None
+    sources: list[InputSource], data: Mapping[str, Any], asset: Picture | None
 ) -> list[InputSource]:
     """Return the input images with how their mask was drawn over the source image.
 

@@ -49,6 +49,7 @@ def action_context(actor: Person, asset: Asset, *, carried: str) -> dict[str, An
         "operations": links,
         "missing": [one for one in links if not one.url],
         "recalls": recalls,
+        "remake_url": with_query(studio, carried, recall=asset.pk) if may_request else "",
         "may_use": is_usable and access.has_permission(actor, "place_asset"),
         "may_discard": drafts.may_discard(actor, asset),
         "may_set_focal": is_usable and focal_points.may_set(actor, asset),

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
+from imagegen_app.admin.pages.carried import carried_query
 from imagegen_app.admin.pages.result_actions import action_context
-from imagegen_app.admin.pages.stage import carried_query
 from imagegen_app.forms.admin_urls import admin_url, find_admin_url
 from imagegen_app.forms.image_actions import with_query
 from imagegen_app.models import Asset
@@ -31,6 +30,7 @@ from imagegen_app.services.library import (
     review_cases,
     review_requests,
     summary,
+    titles,
 )
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused, NotPermitted
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 _LARGE, _SMALL = 1280, 320
 _MIDDLE = 50
 _MAX_DIGITS = 3
-_NAME_CHARS = 60
 
 
 class ResultPages(Pages):
@@ -90,7 +89,7 @@ class ResultPages(Pages):
         prompt = None if root.prompt_erased_at else prompt_access.read_prompt(actor, root)
         record = find_admin_url("imagegen_asset_change", asset.pk)
         context = {
-            "title": _name(asset, prompt),
+            "title": titles.image_title(asset, reader=actor),
             "asset": asset,
             "large": delivery.preview_url(asset, width=_LARGE),
             "original": "" if asset.hard_category else delivery.signed_url(asset),
@@ -98,7 +97,7 @@ class ResultPages(Pages):
             "prompt": prompt,
             "is_prompt_erased": root.prompt_erased_at is not None,
             "facts": _facts(actor, asset),
-            "verdicts": summary.verdict_lines(asset.job),
+            "verdicts": summary.verdict_lines(asset),
             "parents": _tiles(family.parents, asset, carried),
             "children": _tiles(family.children, asset, carried),
             "turn": _tiles(family.turn, asset, carried),
@@ -108,6 +107,7 @@ class ResultPages(Pages):
                 for n in range(1, MAX_STARS + 1)
             ],
             "focal": (_percent(asset.focal_x), _percent(asset.focal_y)),
+            "answer": review_cases.answer_to_author(asset),
             "review_case": review_cases.describe_case(actor, asset),
             "record_url": record if _may_open_record(request, asset) else "",
             **action_context(actor, asset, carried=carried),
@@ -205,12 +205,6 @@ def visible_asset(actor: Person, pk: Any) -> Asset:
     return asset
 
 
-def _name(asset: Asset, prompt: str | None) -> str:
-    """Return what people know the image by: its title or text, else how its prompt begins."""
-    found = asset.title or asset.alt_text or " ".join((prompt or "").split())
-    return Truncator(found).chars(_NAME_CHARS) or str(asset)
-
-
 def _may_open_record(request: HttpRequest, asset: Asset) -> bool:
     own = asset.job.requester_id == request.user.pk
     return bool(own or request.user.has_perm("imagegen.view_asset"))
@@ -258,6 +252,7 @@ def _tiles(assets: list[Asset], shown: Asset, carried: str) -> list[dict[str, An
     return [
         {
             "asset": one,
+            "badge": "",
             "url": delivery.preview_url(one, width=_SMALL),
             "large": delivery.preview_url(one, width=_LARGE),
             "page": with_query(admin_url("imagegen_studio_result", one.pk), carried),

@@ -12,12 +12,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
+from imagegen_app.admin.pages.carried import carried_query, studio_url
 from imagegen_app.forms.admin_urls import admin_url
-from imagegen_app.models import Job
+from imagegen_app.models import Job, StudioSession
 from imagegen_app.services.foundation import wakeups
+from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import job_actions, sessions
-from imagegen_app.services.library import delivery, session_turns
+from imagegen_app.services.library import delivery, review_cases, session_turns
 from imagegen_app.services.monitoring import progress
+from imagegen_app.services.monitoring.mail_preferences import is_offered
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -28,29 +31,16 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
     from imagegen_app.services.library.session_turns import Stage, Turn
 
-#: Query parameters passed from page to page: how the studio was opened, for which field, and in which
-#: session.
-_CARRIED: Final = ("embed", "field", "target", "object", "session")
 _TILE_WIDTH: Final = 640
-
-
-def carried_query(request: HttpRequest, **changes: str) -> str:
-    """Return the query that leads from page to page, with changes; an empty one leaves a part out."""
-    kept = {name: request.GET[name] for name in _CARRIED if request.GET.get(name)}
-    return urlencode({name: value for name, value in {**kept, **changes}.items() if value})
-
-
-def studio_url(request: HttpRequest, **changes: str) -> str:
-    """Return the address of the studio as it was opened, with changes of its query."""
-    query = carried_query(request, **changes)
-    return f"{admin_url('imagegen_studio')}?{query}" if query else admin_url("imagegen_studio")
 
 
 def sessions_context(request: HttpRequest, actor: Person) -> dict[str, Any]:
     """Return the person's sessions, and the one that the studio is opened in."""
     own = sessions.own_sessions(actor)
     text = str(request.POST.get("session") or request.GET.get("session") or "")
-    session = sessions.current_key(actor, own=own, wanted=parse_key(text), is_new=text == "new")
+    session = sessions.current_key(
+        actor, own=own, wanted=_parse_session(text), is_new=text == "new"
+    )
     return {
         "session": session,
         "sessions": [
@@ -73,24 +63,21 @@ def named_session(request: HttpRequest) -> uuid.UUID:
 
     :raises Http404: if it names none.
     """
-    key = parse_key(request.POST.get("session") or request.GET.get("session") or "")
+    key = _parse_session(request.POST.get("session") or request.GET.get("session") or "")
     if key is None:
         raise Http404
     return key
 
 
-def parse_key(text: object) -> uuid.UUID | None:
-    """Return a key as it came with a request; None if it is none."""
-    try:
-        return uuid.UUID(str(text))
-    except ValueError:
-        return None
+def _parse_session(text: str) -> uuid.UUID | None:
+    key: uuid.UUID | None = content_fields.parse_key(StudioSession, text)
+    return key
 
 
 def stage_context(request: HttpRequest, actor: Person, session: uuid.UUID) -> dict[str, Any]:
     """Return what the templates of the stage need."""
     stage = session_turns.stage_of(
-        actor, session=session, before=parse_key(request.GET.get("before", ""))
+        actor, session=session, before=content_fields.parse_key(Job, request.GET.get("before", ""))
     )
     return {
         "stage": stage,
@@ -100,11 +87,18 @@ def stage_context(request: HttpRequest, actor: Person, session: uuid.UUID) -> di
         if stage.older_than
         else "",
         # The request that the form was filled in with.
-        "current": parse_key(request.GET.get("again", "")),
+        "current": content_fields.parse_key(Job, request.GET.get("again", "")),
         "said": _news(stage),
         "in_session": carried_query(request, session=str(session)),
         "front": _front(stage),
+        "mail_url": _mail_url(request),
     }
+
+
+def _mail_url(request: HttpRequest) -> str:
+    """Return where to choose a mail about finished work; empty in a frame, and where none is sent."""
+    is_embedded = request.GET.get("embed") == "1"
+    return admin_url("imagegen_mail_preference") if not is_embedded and is_offered() else ""
 
 
 def _shown(request: HttpRequest, session: uuid.UUID, turn: Turn) -> dict[str, Any]:
@@ -122,7 +116,12 @@ def _shown(request: HttpRequest, session: uuid.UUID, turn: Turn) -> dict[str, An
         "progress": shown,
         "preview": preview,
         "tiles": [
-            {"asset": asset, "url": delivery.preview_url(asset, width=_TILE_WIDTH)}
+            {
+                "asset": asset,
+                "url": delivery.preview_url(asset, width=_TILE_WIDTH),
+                "answer": review_cases.answer_to_author(asset),
+                "remake": studio_url(request, session=str(session), recall=str(asset.pk)),
+            }
             for asset in turn.images
         ],
         "again": again(),

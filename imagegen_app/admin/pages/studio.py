@@ -14,13 +14,10 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.asked_values import asked_values
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
+from imagegen_app.admin.pages.carried import carried_query, studio_url
+from imagegen_app.admin.pages.content_source import content_source
 from imagegen_app.admin.pages.form_sections import FormSections
-from imagegen_app.admin.pages.stage import (
-    carried_query,
-    sessions_context,
-    stage_context,
-    studio_url,
-)
+from imagegen_app.admin.pages.stage import sessions_context, stage_context
 from imagegen_app.admin.pages.studio_form import StudioForm
 from imagegen_app.admin.pages.studio_offer import offer_context
 from imagegen_app.admin.pages.studio_starts import (
@@ -188,11 +185,12 @@ class StudioPages(Pages):
 
     def _form(self, request: HttpRequest, actor: Person, *, is_kept: bool = False) -> StudioForm:
         source = request.POST if request.method == "POST" else request.GET
+        content, lost = content_source(self.site, request, actor)
         target = content_fields.target_by_path(str(request.GET.get("target", "")))
         recipe = earlier_recipe(request, actor)
         slug = source.get("template")
-        if slug is None and recipe is not None:
-            slug = recipe.version.template.slug if recipe.version else ""
+        if slug is None and (recipe is not None or content is not None):
+            slug = recipe.version.template.slug if recipe is not None and recipe.version else ""
         if slug is None:
             slug = target.template if target else ""
         version = content_fields.published_version(str(slug)) if slug else None
@@ -218,6 +216,8 @@ class StudioPages(Pages):
             recipe=recipe,
             asked=asked_values(request),
             is_kept=is_kept and request.method == "POST",
+            content=content,
+            told=[lost] if lost else (),
         )
 
     def _status(self, request: HttpRequest, actor: Person, job: Job) -> dict[str, Any]:

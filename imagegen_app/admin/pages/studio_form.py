@@ -6,7 +6,6 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -22,6 +21,7 @@ from imagegen_app.admin.pages import (
     pass_fields,
 )
 from imagegen_app.admin.pages.parameter_fields import given_parameters, parameter_fields
+from imagegen_app.admin.pages.start_fields import StartFields
 from imagegen_app.admin.pages.variable_fields import variable_field
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
@@ -34,20 +34,21 @@ from imagegen_app.services.library import chooser
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imagegen_app.core.actors import Person
     from imagegen_app.core.prompts import Variable
     from imagegen_app.models import TemplateVersion
     from imagegen_app.services.job_requests.model_options import ModelOptions
     from imagegen_app.services.job_requests.values import JobRequest
+    from imagegen_app.services.library.content_images import ContentImage
     from imagegen_app.services.library.recipes import Recipe
     from imagegen_app.services.policy.access import ActionRefused
 
 _NOT_KEPT = frozenset({"template", "image_model", "nonce"})
 
 
-class StudioForm(forms.Form):
+class StudioForm(StartFields):
     """The form of a request in the studio, with or without a template, for one model."""
 
     template = forms.ModelChoiceField(
@@ -59,17 +60,6 @@ class StudioForm(forms.Form):
     )
     #: Identifies one rendering of the page: submitting it twice creates one request.
     nonce = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
-    #: An asset to start from.
-    asset = forms.ModelChoiceField(
-        queryset=Asset.objects.none(),
-        required=False,
-        widget=forms.HiddenInput,
-        error_messages={"invalid_choice": asked_values.SOURCE_NOT_USABLE},
-    )
-    #: An earlier job whose source images are used again.
-    inputs_of = forms.ModelChoiceField(
-        queryset=Job.objects.none(), required=False, widget=forms.HiddenInput
-    )
 
     def __init__(
         self,
@@ -83,8 +73,13 @@ class StudioForm(forms.Form):
         recipe: Recipe | None = None,
         asked: Mapping[str, str] | None = None,
         is_kept: bool = False,
+        content: ContentImage | None = None,
+        told: Sequence[str] = (),
     ) -> None:
-        """Build the form; `is_kept` shows the data again without judging it, for another model."""
+        """Build the form; `is_kept` shows the data again without judging it, for another model.
+
+        `content` is the image of an object of the site to start from, and `told` what else to say.
+        """
         slug = version.template.slug if version else ""
         #: Whether the submitted data belongs to the template that is shown.
         self.is_for_this_template = data is not None and data.get("shown_template", "") == slug
@@ -95,10 +90,10 @@ class StudioForm(forms.Form):
             files if is_bound else None,
             initial={"template": slug, "nonce": secrets.token_urlsafe(12), "asset": asset},
         )
-        self.version, self._asked = version, asked or {}
+        self.version, self._asked, self.content = version, asked or {}, content
         self.fixed_guides = fixed_fields.guides_of(version, actor)
         #: What had to change because another model was chosen, in sentences.
-        self.changes: list[str] = []
+        self.changes: list[str] = [*told]
         self._add_choices(actor)
         if data is None and asset and self._found("asset", asset) is None:
             asset = self.initial["asset"] = ""
@@ -113,7 +108,7 @@ class StudioForm(forms.Form):
         self.fields.update(model_fields.model_fields(self.options, version))
         if self.options is not None:
             self.fields.update(input_fields.input_fields(self.options))
-            picture = self._first("asset", data)
+            picture = self._first("asset", data) or content
             self.fields.update(mask_fields.drawing_fields(picture, self.options))
             sent = data if data is not None and is_bound else ()
             self.fields.update(parameter_fields(self._parameters(), sent=sent))
@@ -122,8 +117,9 @@ class StudioForm(forms.Form):
             not_kept = self._fill_in(recipe, is_from_image=bool(asset))
             # Whoever sends the form has read this.
             self.changes += not_kept if data is None else []
-        if asset:
-            self._start_from_picture()
+        if asset or content:
+            # The proportions of the picture that is changed.
+            self._choice("size").initial = SIZE_OF_SOURCE
         if data is None:
             asked_values.fill_in(self, self._asked)
         if is_kept:
@@ -149,7 +145,7 @@ class StudioForm(forms.Form):
 
     def _model_to_begin_with(self, data: Any) -> ImageModel | None:
         """Return the first model that makes images of words alone, unless there is an image."""
-        if any(self._first(name, data) is not None for name in ("asset", "inputs_of")):
+        if self.content or any(self._first(name, data) for name in ("asset", "inputs_of")):
             return next(iter(self._usable), None)
         return next(filter(model_options.generates, self._usable), next(iter(self._usable), None))
 
@@ -165,21 +161,9 @@ class StudioForm(forms.Form):
             return Operation(template.operation)
         roles = input_fields.roles_by_field()
         chosen = {role for name, role in roles.items() if name in self._chosen}
-        if self._first("asset", data) is not None:
+        if self._first("asset", data) or self.content:
             chosen.add(InputRole.IMAGE)
         return model_options.operation_for(offer, frozenset(chosen))
-
-    def _first(self, name: str, data: Any) -> Any:
-        """Return what a field begins with, while the form is being built."""
-        field = self._choice(name)
-        value = field.initial or self.initial.get(name) if data is None else data.get(name)
-        return self._found(name, value)
-
-    def _found(self, name: str, value: Any) -> Any:
-        try:
-            return self._choice(name).clean(value)
-        except ValidationError:
-            return None
 
     def _parameters(self) -> Mapping[str, Any]:
         """Return the model's parameters that this form may be for."""
@@ -214,10 +198,6 @@ class StudioForm(forms.Form):
                 self.fields[name].initial = value
         return told
 
-    def _start_from_picture(self) -> None:
-        """Keep the proportions of the picture that is changed."""
-        self._choice("size").initial = SIZE_OF_SOURCE
-
     def _keep(self, data: Any, files: Any) -> None:
         """Show what was chosen before, as far as the model has it, and say what it has not."""
         sent = {name: str(data.get(name) or "") for name in data}
@@ -250,9 +230,6 @@ class StudioForm(forms.Form):
         if value not in dict(field.choices):
             field.choices = [*field.choices, (value, label)]
         field.initial = value
-
-    def _choice(self, name: str) -> Any:
-        return self.fields[name]
 
     def _add_choices(self, actor: Person) -> None:
         version = self.version
@@ -307,18 +284,6 @@ class StudioForm(forms.Form):
     def _has_passes(self) -> bool:
         return not self.is_bound or "pass_0" in self.data
 
-    @property
-    def source_asset(self) -> Asset | None:
-        """The asset to edit, if one was chosen."""
-        found: Asset | None = self._found("asset", self["asset"].value())
-        return found
-
-    @property
-    def source_job(self) -> Job | None:
-        """The earlier job whose source images are used again, if there is one."""
-        found: Job | None = self._found("inputs_of", self["inputs_of"].value())
-        return found
-
     def job_request(self, actor: Person) -> JobRequest:
         """Return the job request of a valid form; a page submitted twice creates one request.
 
@@ -356,12 +321,14 @@ class StudioForm(forms.Form):
         starts = (
             [] if earlier is None else from_job.own_input_sources(earlier, version=self.version)
         )
-        starts += [] if asset is None else [InputSource(asset=asset)]
+        picture = asset or self.content
+        starts += [] if picture is None else [_source_of(picture)]
         starts += input_fields.given_inputs(data, promised=self._promised if is_draft else None)
-        starts = mask_fields.with_drawing(starts, data, asset)
+        starts = mask_fields.with_drawing(starts, data, picture)
         quality = model_fields.given_quality(str(data.get("quality") or ""))
         size = model_fields.size_beside(quality, str(data.get("size") or ""), self.options)
-        size, given = frame_fields.with_frame(data, size, given_parameters(data), self.options)
+        given = given_parameters(data)
+        size, given = frame_fields.with_frame(picture, data, size, given, self.options)
         if is_draft and size == SIZE_OF_SOURCE and not starts:
             # Uploads are not sent along for a price.
             size = ""
@@ -398,3 +365,7 @@ class StudioForm(forms.Form):
             return ""
         roles = frozenset(source.role for source in starts)
         return model_options.operation_for(self.options.capabilities, roles)
+
+
+def _source_of(picture: Asset | ContentImage) -> InputSource:
+    return InputSource(asset=picture) if isinstance(picture, Asset) else picture.source

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 def shown_start(form: StudioForm) -> dict[str, Any] | None:
     """Return the image that the request starts from, for the page."""
-    job = form.source_job
+    job, content = form.source_job, form.content
+    if content is not None and form.source_asset is None:
+        return {"asset": content, "content": content, "url": content.url, "large": content.url}
     entries = [] if job is None else list(job.inputs.select_related("asset").order_by("position"))
     asset = form.source_asset or next((one.asset for one in entries if one.asset), None)
     if asset is None and not entries:

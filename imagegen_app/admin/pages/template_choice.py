@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route
-from imagegen_app.admin.pages.stage import carried_query, studio_url
+from imagegen_app.admin.pages.carried import carried_query, studio_url
 from imagegen_app.models import PromptTemplate
 from imagegen_app.services.library import delivery, template_cards
 

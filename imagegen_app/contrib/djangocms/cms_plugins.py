@@ -9,6 +9,7 @@ from cms.plugin_base import CMSPluginBase
 from cms.plugin_pool import plugin_pool
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.contrib.djangocms import page_history
 from imagegen_app.contrib.djangocms.models import GeneratedImage
 from imagegen_app.core.states import ReviewState
 from imagegen_app.forms.fields import AssetChoiceField
@@ -58,6 +59,7 @@ class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has 
         if obj is not None and obj.asset_id:
             # Otherwise saving another field of the form would silently clear this one.
             field.queryset = field.queryset | Asset.objects.filter(pk=obj.asset_id)
+        _select_of(field).history = page_history.history_url(request, obj)
         if not access.has_permission(access.actor_for(request.user), "place_asset"):
             field.disabled = True
             field.help_text = _("You do not have permission to place images. %(contact)s") % {
@@ -96,3 +98,8 @@ class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has 
         )
         context["is_empty"] = editing and asset is None
         return context
+
+
+def _select_of(field: Any) -> Any:
+    """Return the list of a field, which the CMS may have wrapped to add links to other forms."""
+    return getattr(field.widget, "widget", field.widget)

@@ -89,7 +89,7 @@ def set_alt_text(instance: models.Model, name: str, *, text: str, is_replacing: 
     """
     before = str(getattr(instance, name) or "")
     if text or is_replacing:
-        setattr(instance, name, _fitting(instance, name, text))
+        setattr(instance, name, fitting_text(instance, name, text))
     return before
 
 
@@ -98,11 +98,12 @@ def restore_alt_text(instance: models.Model, name: str, *, text: str, before: st
 
     What a person wrote since then stays.
     """
-    if str(getattr(instance, name) or "") == _fitting(instance, name, text):
-        setattr(instance, name, _fitting(instance, name, before))
+    if str(getattr(instance, name) or "") == fitting_text(instance, name, text):
+        setattr(instance, name, fitting_text(instance, name, before))
 
 
-def _fitting(instance: models.Model, name: str, text: str) -> str:
+def fitting_text(instance: models.Model, name: str, text: str) -> str:
+    """Return a text as long as a field of the object can hold it."""
     column: Any = instance._meta.get_field(name)  # noqa: SLF001 - Django's documented API
     return text[: column.max_length] if column.max_length else text
 

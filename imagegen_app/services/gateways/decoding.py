@@ -15,7 +15,7 @@ from imagegen_app.core.capabilities import InputRule
 from imagegen_app.imaging import input_images, previews
 from imagegen_app.imaging.content_credentials import ContentCredentials
 from imagegen_app.imaging.errors import InvalidImage
-from imagegen_app.imaging.inspect import ImageLimits
+from imagegen_app.imaging.inspect import ImageLimits, inspect
 from imagegen_app.imaging.isolation import DecoderPool
 from imagegen_app.imaging.marking import Marking, read_marking
 from imagegen_app.imaging.metadata import ReadXmpFields
@@ -34,6 +34,8 @@ DECODERS = 2
 #: Images that may be in work at once. More than there are decoders: those that wait for the turn of
 #: large images must not keep others from the rest.
 CONCURRENT_IMAGES = 8
+#: From this EXIF orientation on, an image lies on its side.
+_FIRST_TURNED = 5
 #: How long the uploads of a request may take in all: web servers end it after 30 s by default.
 UPLOAD_PATIENCE_SECONDS = 25.0
 
@@ -91,6 +93,16 @@ def normalise_picture(
     """
     run = decoder_pool().run if patience is None else patience.run
     return run(input_images.normalise_picture, data, limits=image_limits(), rule=rule)
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Return width and height of an image that came from outside, turned as its metadata says.
+
+    :raises InvalidImage: if it is not an image that we accept.
+    """
+    found = Patience().run(inspect, data, limits=image_limits())
+    is_turned = found.orientation >= _FIRST_TURNED
+    return (found.height, found.width) if is_turned else (found.width, found.height)
 
 
 def normalise_mask(

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any, Final, TypeGuard
 
+from imagegen_app.core.description_files import MAX_FILE_BYTES, parse_file
+from imagegen_app.core.description_reader import DescriptionProblem, InvalidDescription
 from imagegen_app.core.i18n import Message, gettext_noop
-from imagegen_app.core.setup_document import InvalidDescription, SetupProblem
-from imagegen_app.core.setup_files import MAX_FILE_BYTES, parse_file
 
 #: A file with comments, to begin with.
 EXAMPLE: Final = Path(__file__).resolve().parents[2] / "catalog" / "setup.example.toml"
@@ -32,5 +32,5 @@ def read_file(given: str | os.PathLike[str]) -> Any:
     except OSError as error:
         text = gettext_noop("the file cannot be read (%(error)s)")
         why = {"error": error.strerror or type(error).__name__}
-        raise InvalidDescription([SetupProblem("", Message(text, why))]) from None
+        raise InvalidDescription([DescriptionProblem("", Message(text, why))]) from None
     return parse_file(data, ending=path.suffix)

@@ -136,4 +136,5 @@ def _origin(
             source.digital_source_type,
         ),
         manifest=manifest,
+        content=source.content,
     )

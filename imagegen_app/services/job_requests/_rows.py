@@ -142,6 +142,7 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
                 height=image.height,
                 ingredient_facts={} if origin.manifest is None else origin.manifest.facts.as_dict(),
                 manifest_key=manifest_key,
+                content_origin={} if origin.content is None else origin.content.as_dict(),
             )
         )
     return rows
@@ -202,7 +203,14 @@ def _requested_event_data(job_request: JobRequest, *, job: Job, rule: str) -> di
         "template": "" if version is None else str(version.template.slug),
         "template_version": None if version is None else version.number,
         "rule": rule,
+        **_content_origins(job_request),
     }
+
+
+def _content_origins(job_request: JobRequest) -> dict[str, object]:
+    """Return which fields of the site's objects the input images were taken from, if any were."""
+    found = [one.content.as_dict() for one in job_request.input_origins if one.content is not None]
+    return {"inputs_from": found} if found else {}
 
 
 def requested_facts(job: Job) -> dict[str, object]:

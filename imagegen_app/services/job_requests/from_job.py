@@ -12,7 +12,7 @@ from imagegen_app.imaging.ingredients import IngredientFacts
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.gateways.manifests import UploadManifest
 from imagegen_app.services.job_requests import _follow_ups, composition, fixed_guides
-from imagegen_app.services.job_requests.values import InputSource
+from imagegen_app.services.job_requests.values import ContentOrigin, InputSource
 from imagegen_app.services.jobs.rebuilding import guide_of
 from imagegen_app.services.policy import closed_content
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
@@ -89,6 +89,7 @@ def input_sources(job: Job) -> list[InputSource]:
                 else storage.get(entry.original_storage_key or entry.storage_key),
                 digital_source_type=entry.digital_source_type,
                 guide=guide_of(entry),
+                content=ContentOrigin.from_dict(entry.content_origin),
             )
             for entry in _entries(job)
         ]

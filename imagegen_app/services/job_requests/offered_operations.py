@@ -52,25 +52,27 @@ class _Usable:
 
 
 def offered_operations(
-    actor: Person, *, image_model: ImageModel, operations: Sequence[Operation]
+    actor: Person, *, image_model: ImageModel | None, operations: Sequence[Operation]
 ) -> list[OfferedOperation]:
     """Return for each operation which model does it to an image of `image_model`, with two queries.
 
-    Models that the actor has no grant for are not named.
+    Without a model the image was not made here, and none is the first choice. Models that the actor has no grant for are not named.
     """
     usable = _usable(actor)
-    own = next((one for one in usable if one.image_model.pk == image_model.pk), None)
+    own = next((one for one in usable if one.image_model == image_model), None)
     found = []
     for operation in operations:
         if own is not None and own.can(operation):
             found.append(OfferedOperation(operation, own.image_model))
             continue
-        names = {"model": image_model.name, "operation": LABELS[Operation][operation]}
+        names: dict[str, object] = {"operation": LABELS[Operation][operation]}
         other = next((one.image_model for one in usable if one.can(operation)), None)
         if other is None:
             reason = _("“%(operation)s”: none of the models that you may use can do this.")
+        elif image_model is None:
+            reason = ""
         else:
-            names["other"] = other.name
+            names |= {"model": image_model.name, "other": other.name}
             reason = _("“%(model)s” cannot do this for you; “%(other)s” can.")
         found.append(OfferedOperation(operation, other, reason % names))
     return found

@@ -169,6 +169,18 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
 
 
 @use_case()
+def publish_again(*, actor: Actor, version: TemplateVersion) -> TemplateVersion:
+    """Publish what an earlier version says, as a new version; nothing changes if it is published.
+
+    :raises NotPermitted: if the actor may not change templates.
+    :raises InvalidRecord: if it is not valid any more, such as with a model that was retired.
+    """
+    access.require_permission(actor, "change_prompttemplate")
+    draft = replace(draft_of(version), note=f"= v{version.number}")
+    return publish(actor=actor, template=version.template, draft=draft)
+
+
+@use_case()
 def duplicate(*, actor: Actor, template: PromptTemplate) -> PromptTemplate:
     """Copy a template's published version into a new template.
 
@@ -361,12 +373,10 @@ def draft_of(version: TemplateVersion) -> Draft:
 
 def _worded(draft: Draft) -> dict[str, Any]:
     """Return what a version says in words to a model."""
-    instructions = [one.instruction for one in draft.passes if one.instruction]
     texts = {"body": draft.body, "negative": draft.negative}
-    worded = list(texts_in(dict(draft.parameters)))
     further = {
-        "instructions": instructions,
-        "parameters": worded,
+        "instructions": [one.instruction for one in draft.passes if one.instruction],
+        "parameters": list(texts_in(dict(draft.parameters))),
         "alt_pattern": draft.alt_pattern.strip(),
     }
     return texts | {name: found for name, found in further.items() if found}

@@ -61,6 +61,25 @@ class InvalidPass(ActionRefused):
 
 
 @dataclass(frozen=True, slots=True)
+class ContentOrigin:
+    """The field of an object of the site whose own image is an input."""
+
+    #: `app_label.Model.field`.
+    field: str
+    #: The object's primary key as text.
+    object_id: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return it as it is stored."""
+        return {"field": self.field, "object": self.object_id}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, str]) -> ContentOrigin | None:
+        """Return what was stored; None if nothing was."""
+        return cls(stored.get("field", ""), stored.get("object", "")) if stored else None
+
+
+@dataclass(frozen=True, slots=True)
 class InputSource:
     """An input image: the bytes of an uploaded file, or an existing asset."""
 
@@ -76,6 +95,8 @@ class InputSource:
     guide: ControlGuide | None = None
     #: For a mask: how it was drawn; without data, that is all there is of it.
     drawing: MaskDrawing | None = None
+    #: Where the site shows the file, if it is not an upload to this request.
+    content: ContentOrigin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +111,8 @@ class InputOrigin:
     digital_source_type: str = ""
     #: The Content Credentials of an upload; None for an asset, which has its own.
     manifest: UploadManifest | None = None
+    #: Where the site shows an upload; None for one that was sent with the request.
+    content: ContentOrigin | None = None
 
 
 @dataclass(frozen=True, slots=True)

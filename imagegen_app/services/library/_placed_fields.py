@@ -56,7 +56,7 @@ def put(target: models.Model, column: Any, asset: Asset) -> str:
             # A text that was written for another image would be wrong for this one.
             is_replacing=had_image or asset.is_decorative,
         )
-    _save(target, read_names(target, column))
+    save(target, read_names(target, column))
     return alt_text
 
 
@@ -108,7 +108,7 @@ def restore(
         # A text for an image that is gone would describe nothing.
         before = alt_text if value == wanted else ""
         content_fields.restore_alt_text(target, name, text=removed.alt_text, before=before)
-    _save(target, read_names(target, column), by_update=by_update)
+    save(target, read_names(target, column), by_update=by_update)
 
 
 def _measure(column: models.FileField, value: str) -> tuple[int | None, int | None]:
@@ -141,7 +141,7 @@ def _alt_names(target: models.Model, column: Any) -> list[str]:
     return [name] if name else []
 
 
-def _save(target: models.Model, names: Iterable[str], *, by_update: bool = False) -> None:
+def save(target: models.Model, names: Iterable[str], *, by_update: bool = False) -> None:
     """Save these fields, and those that hold when the object was last changed."""
     fields = target._meta.concrete_fields  # noqa: SLF001 - Django's documented API
     changed_at = [field for field in fields if getattr(field, "auto_now", False)]

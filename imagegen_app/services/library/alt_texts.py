@@ -16,12 +16,12 @@ from imagegen_app.models import AltText, Asset
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import pass_chain
-from imagegen_app.services.library import search_text
+from imagegen_app.services.library import placed_texts, search_text
 from imagegen_app.services.library.review_requests import is_own
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from django.db.models import QuerySet
 
@@ -43,6 +43,15 @@ class NewAltText(NamedTuple):
     is_decorative: bool
     #: Texts in further languages, by code.
     others: Mapping[str, str]
+    #: The placements whose objects get the new text, too, where the old one still stands.
+    placements: Collection[int] = ()
+
+
+class SavedTexts(NamedTuple):
+    """How many images have new texts, and how many of their places got them, too."""
+
+    images: int
+    places: int
 
 
 @use_case()
@@ -53,24 +62,29 @@ def set_alt_text(
     alt_text: str,
     is_decorative: bool = False,
     others: Mapping[str, str] | None = None,
-) -> None:
-    """Set an asset's alternative text, or mark it as decorative.
+    placements: Collection[int] = (),
+) -> int:
+    """Set an asset's alternative text, or mark it as decorative; return how many places got it, too.
 
     `others` are the texts in further languages by code; an empty one is removed, and a language that
-    is not named keeps its text.
+    is not named keeps its text. `placements` are keys of those whose objects get the new text where
+    the old one still stands and the actor may change them: see `placed_texts`.
 
     :raises NotPermitted: if the actor neither requested it nor may change assets.
     """
-    _change(actor, NewAltText(asset, alt_text, is_decorative, others or {}))
+    return _change(
+        actor, NewAltText(asset, alt_text, is_decorative, others or {}, placements)
+    ).places
 
 
 @use_case()
-def set_each(*, actor: Actor, entries: Iterable[NewAltText]) -> int:
-    """Set the texts of several assets, all or none; return how many were changed.
+def set_each(*, actor: Actor, entries: Iterable[NewAltText]) -> SavedTexts:
+    """Set the texts of several assets, all or none; return how many were changed, and where.
 
     :raises NotPermitted: at the first that the actor may not change.
     """
-    return sum(_change(actor, one) for one in entries)
+    saved = [_change(actor, one) for one in entries]
+    return SavedTexts(sum(one.images for one in saved), sum(one.places for one in saved))
 
 
 def text_for(asset: Asset, language: str | None = None) -> str:
@@ -140,9 +154,11 @@ def needs_words(language: str = "") -> QuerySet[Asset]:
 
     Without a language: in the site's own. In a further one, those are found that have words in that.
     """
-    rows = described().filter(is_decorative=False)
     if not language:
-        return rows.filter(alt_text="")
+        # A column by itself is no condition that SQLite looks up in an index.
+        found: QuerySet[Asset] = Asset.objects.filter(needs_words__in=[True])
+        return found
+    rows = described().filter(is_decorative=False)
     texts = AltText.objects.filter(asset=OuterRef("pk"), language=language).exclude(text="")
     return rows.exclude(alt_text="").exclude(Exists(texts))
 
@@ -159,19 +175,20 @@ def missing_reason(asset: Asset) -> str:
     return _("It has no alternative text and is not marked as decorative.")
 
 
-def _change(actor: Actor, entry: NewAltText) -> bool:
-    """Store what a person wrote; return whether it differs from what was there."""
+def _change(actor: Actor, entry: NewAltText) -> SavedTexts:
+    """Store what a person wrote; return whether it differs from what was there, and where it went."""
     asset, is_decorative = entry.asset, entry.is_decorative
     if not is_own(actor, asset):
         access.require_permission(actor, "change_asset")
     # Read anew: a second tab may hold the asset as it was before the first one saved.
     stored = Asset.objects.select_for_update().get(pk=asset.pk)
     asset.alt_text, asset.is_decorative = stored.alt_text, stored.is_decorative
+    before = placed_texts.texts_by_language(stored) if entry.placements else {}
     text = "" if is_decorative else _cleaned(entry.text)
     languages = _changed_languages(asset, {} if is_decorative else entry.others)
     is_changed = (asset.alt_text, asset.is_decorative) != (text, is_decorative)
     if not is_changed and not languages:
-        return False
+        return SavedTexts(0, 0)
     if is_changed:
         asset.alt_text, asset.is_decorative = text, is_decorative
         asset.save(update_fields=["alt_text", "is_decorative"])
@@ -197,7 +214,17 @@ def _change(actor: Actor, entry: NewAltText) -> bool:
         },
         personal={"alt_text": "\n".join([text, *(f"{k}: {v}" for k, v in languages.items())])},
     )
-    return True
+    if not entry.placements:
+        return SavedTexts(1, 0)
+    changed = Asset.objects.get(pk=asset.pk)
+    places = placed_texts.renew(
+        actor=actor,
+        asset=asset,
+        before=before,
+        after=placed_texts.texts_by_language(changed),
+        placements=entry.placements,
+    )
+    return SavedTexts(1, places)
 
 
 def _changed_languages(asset: Asset, others: Mapping[str, str]) -> dict[str, str]:

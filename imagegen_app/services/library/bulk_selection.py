@@ -50,9 +50,9 @@ def filter_from(*, actor: Person, text: str) -> str:
         data: Any = signing.loads(text, salt=_SALT, max_age=_SIGNED_SECONDS)
         query, owner = str(data["query"]), data["actor"]
     except (signing.BadSignature, KeyError, TypeError, ValueError):
-        raise _invalid() from None
+        raise invalid() from None
     if owner != actor.id:
-        raise _invalid()
+        raise invalid()
     return query
 
 
@@ -65,7 +65,7 @@ def keys_of(texts: Iterable[str]) -> list[UUID]:
     try:
         keys = list(dict.fromkeys(UUID(text) for text in texts))
     except ValueError:
-        raise _invalid() from None
+        raise invalid() from None
     if len(keys) > MAX_IMAGES:
         raise _too_many()
     return keys
@@ -83,7 +83,8 @@ def require_few(assets: QuerySet[Asset]) -> list[UUID]:
     return keys
 
 
-def _invalid() -> InvalidSelection:
+def invalid() -> InvalidSelection:
+    """Return the refusal of a selection that is forged, expired, or another person's."""
     return InvalidSelection(
         _("Nothing was changed."),
         reason=_("The selection is no longer valid."),

@@ -18,7 +18,7 @@ from imagegen_app.services.policy import access, closed_content
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from django.db.models import QuerySet
 
@@ -43,11 +43,13 @@ def choose(
     alt_text: str = "",
     is_decorative: bool = False,
     others: Mapping[str, str] | None = None,
+    placements: Collection[int] = (),
 ) -> str:
     """Choose an asset for a form: set its alternative text, approve it if allowed, return a token.
 
     Where the site requires a second reviewer, the asset waits for a review and cannot be placed
-    until it is approved. `others` are the alternative texts in further languages, by code.
+    until it is approved. `others` are the alternative texts in further languages, by code;
+    `placements` are those whose objects get the new text, too: see `alt_texts.set_alt_text`.
 
     :raises NotPermitted: if the actor may not place assets or see this one.
     :raises AssetNotUsable: if the asset was rejected or withdrawn.
@@ -73,6 +75,7 @@ def choose(
             alt_text=alt_text,
             is_decorative=is_decorative,
             others=others,
+            placements=placements,
         )
     if asset.review_state == ReviewState.PENDING:
         if not review.refusal_reason(actor, asset, ReviewState.APPROVED):

@@ -26,6 +26,7 @@ from imagegen_app.models import Asset, Rendition
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
+from imagegen_app.services.library import chooser
 from imagegen_app.services.policy import access, closed_content
 
 if TYPE_CHECKING:
@@ -133,29 +134,22 @@ def original_url(*, actor: Actor, asset: Asset) -> str:
     :raises NotPermitted: without the permission to download originals.
     :raises ClosedForGood: if it was found in a hard category.
     """
-    closed_content.require_open_asset(asset)
     access.require_permission(actor, "download_original")
-    event_log.record(
-        actor,
-        "asset.downloaded",
-        subject=asset,
-        job=asset.job,
-        asset=asset,
-        data={"sha256": asset.original_sha256, "kind": "original"},
-    )
-    name = _name(asset.original_sha256, asset.original_storage_key)
-    token = _sign(name, kind="original", key=asset.original_storage_key, asset=asset)
-    return reverse("imagegen:signed_file", args=[token, name])
+    return _download(actor, asset, "original", asset.original_sha256, asset.original_storage_key)
 
 
 @use_case()
 def download_url(*, actor: Actor, asset: Asset) -> str:
     """Return a signed URL that downloads the published file, which bears the credentials; record it.
 
-    The caller checks that the person may see the asset.
-
+    :raises NotPermitted: if the actor may not see the asset.
     :raises ClosedForGood: if it was found in a hard category.
     """
+    chooser.require_visible(actor, asset)
+    return _download(actor, asset, "published", asset.sha256, asset.storage_key)
+
+
+def _download(actor: Actor, asset: Asset, kind: str, sha256: str, key: str) -> str:
     closed_content.require_open_asset(asset)
     event_log.record(
         actor,
@@ -163,11 +157,12 @@ def download_url(*, actor: Actor, asset: Asset) -> str:
         subject=asset,
         job=asset.job,
         asset=asset,
-        data={"sha256": asset.sha256, "kind": "published"},
+        data={"sha256": sha256, "kind": kind},
     )
-    name = _name(asset.sha256, asset.storage_key)
-    token = _sign(name, kind="published", key=asset.storage_key, asset=asset)
-    return reverse("imagegen:signed_file", args=[token, name])
+    name = _name(sha256, key)
+    return reverse(
+        "imagegen:signed_file", args=[_sign(name, kind=kind, key=key, asset=asset), name]
+    )
 
 
 def best_rendition(

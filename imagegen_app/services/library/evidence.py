@@ -305,6 +305,8 @@ def _facts(
                 "sha256": entry.sha256,
                 # As it was uploaded, where another file was sent to the provider.
                 "credentials": entry.ingredient_facts,
+                # Which field of the site's content it was taken from, if it was not handed in.
+                "content": entry.content_origin,
             }
             for entry in _uploads(asset)
         ],

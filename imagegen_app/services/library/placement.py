@@ -52,7 +52,7 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
     :raises ImageFileMissing: if the asset's file is missing.
     """
     access.require_permission(actor, "place_asset")
-    _require_change_permission(actor, target)
+    access.require_content_change(actor, target)
     _require_approved(asset)
     _require_words(asset)
     column = _column(target, field)
@@ -202,7 +202,7 @@ def detach(
     # Not `placement.target`, which may have been read before the content was changed.
     target = stored.target
     if target is not None:
-        _require_change_permission(actor, target)
+        access.require_content_change(actor, target)
         if _value(target, placement.field) != placement.placed_value:
             raise CannotPlace(
                 _("Nothing was changed."),
@@ -318,20 +318,6 @@ def _value_now(target: models.Model, field: str) -> str:
     """Read a field anew, without what the object in memory holds."""
     rows = database.stored(target)
     return str(rows.values_list(field, flat=True).first() or "")
-
-
-def _require_change_permission(actor: Actor, target: models.Model) -> None:
-    if not isinstance(actor, Person):
-        return
-    meta = target._meta  # noqa: SLF001 - Django's documented API
-    permission = f"{meta.app_label}.change_{meta.model_name}"
-    if not actor.user.has_perm(permission):
-        raise access.NotPermitted(
-            _("You do not have permission to do this."),
-            reason=_("You do not have permission to change “%(content)s”.")
-            % {"content": str(target)[:80]},
-            remedy=access.contact_sentence(),
-        )
 
 
 def _require_approved(asset: Asset) -> None:

@@ -24,7 +24,7 @@ from imagegen_app.services.policy import access, closed_content, reviewers
 from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imagegen_app.core.actors import Actor
 
@@ -210,12 +210,7 @@ def _decide(
         # Before all permissions: no role opens it.
         closed_content.require_open_asset(asset)
     locked = Asset.objects.select_for_update().select_related("job").get(pk=asset.pk)
-    is_others = not is_own(actor, asset) or conf.get().require_second_reviewer
-    if is_others and not may_decide(actor, target, locked) and not _is_handed_on(actor, locked):
-        access.require_permission(actor, "approve_asset")
-    if target is ReviewState.APPROVED and locked.hard_category:
-        raise closed_content.ClosedForGood
-    _require_possible(actor, locked, target)
+    require_decidable(actor, locked, target)
     if target is ReviewState.APPROVED and (
         missing := review_checklist.missing_reason(answers, note)
     ):
@@ -245,24 +240,36 @@ def _decide(
         personal={"note": note},
     )
     if target is ReviewState.APPROVED:
-        _record_overridden(actor, locked)
+        record_overridden(actor, [locked])
     for name in _STORED:
         setattr(asset, name, getattr(locked, name))
     send_asset_reviewed(locked)
 
 
-def _require_possible(actor: Actor, locked: Asset, target: ReviewState) -> None:
-    """Require that the actor may set this state.
+def require_decidable(
+    actor: Actor, locked: Asset, target: ReviewState, *, tells_who: bool = True
+) -> None:
+    """Require that the actor may set this state of an image, which was read under a lock.
 
-    :raises WrongReviewState: if it cannot follow, or others decide.
+    With `tells_who`, a refusal says who decided before, or that nobody else may approve: one more
+    query.
+
+    :raises ClosedForGood: if it shall be approved and was found in a hard category.
+    :raises NotPermitted: if the actor may not decide about it.
+    :raises WrongReviewState: if the state cannot follow, or others decide.
     :raises SelfApprovalForbidden: if another person must approve it.
     """
+    if target is ReviewState.APPROVED and locked.hard_category:
+        raise closed_content.ClosedForGood
+    is_others = not is_own(actor, locked) or conf.get().require_second_reviewer
+    if is_others and not may_decide(actor, target, locked) and not _is_handed_on(actor, locked):
+        access.require_permission(actor, "approve_asset")
     reason = refusal_reason(actor, locked, target, asks_checklist=True)
     if not reason:
         return
     if target not in REVIEW_TRANSITIONS[ReviewState(locked.review_state)]:
         decided = _EVENTS.get(ReviewState(locked.review_state))
-        known = past_events.who_and_when(locked, decided) if decided else ""
+        known = past_events.who_and_when(locked, decided) if decided and tells_who else ""
         is_same = locked.review_state == target.value
         raise WrongReviewState(
             _("The image was not changed."),
@@ -271,7 +278,8 @@ def _require_possible(actor: Actor, locked: Asset, target: ReviewState) -> None:
             is_already_done=is_same,
         )
     if is_own(actor, locked) and not is_escalated(locked):
-        reason = f"{reason} {reviewers.no_second_reviewer(actor)}".strip()
+        if tells_who:
+            reason = f"{reason} {reviewers.no_second_reviewer(actor)}".strip()
         raise SelfApprovalForbidden(
             _("The image was not changed."), reason=reason, remedy=contact_sentence()
         )
@@ -280,20 +288,25 @@ def _require_possible(actor: Actor, locked: Asset, target: ReviewState) -> None:
     )
 
 
-def _record_overridden(actor: Actor, asset: Asset) -> None:
-    """Record that an image is approved which a screener held for a person, or blocked."""
-    verdicts = Verdict.objects.filter(asset=asset).exclude(outcome=VerdictOutcome.PASSED.value)
+def record_overridden(actor: Actor, assets: Sequence[Asset]) -> None:
+    """Record which approved images a screener had held for a person, or blocked."""
+    by_key = {asset.pk: asset for asset in assets}
+    verdicts = Verdict.objects.filter(asset__in=by_key).exclude(outcome=VerdictOutcome.PASSED.value)
     # A suggested text that was blocked is gone; approving the image brings it not back.
-    verdicts = verdicts.exclude(stage="caption")
-    for screener, outcome in verdicts.order_by("pk").values_list("screener", "outcome"):
-        event_log.record(
-            actor,
-            "moderation.overridden",
-            subject=asset,
-            job=asset.job,
-            asset=asset,
-            data={"screener": screener, "decision": outcome},
-        )
+    verdicts = verdicts.exclude(stage="caption").order_by("pk")
+    event_log.record_many(
+        actor,
+        [
+            event_log.NewEvent(
+                "moderation.overridden",
+                subject=by_key[key],
+                job=by_key[key].job,
+                asset=by_key[key],
+                data={"screener": screener, "decision": outcome},
+            )
+            for key, screener, outcome in verdicts.values_list("asset", "screener", "outcome")
+        ],
+    )
 
 
 def _is_handed_on(actor: Actor, asset: Asset) -> bool:

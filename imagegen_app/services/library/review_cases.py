@@ -141,6 +141,37 @@ def _is_reviewer(actor: Actor, asset: Asset) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewerAnswer:
+    """What the review desk answered to the author of an image that it did not approve."""
+
+    #: What was decided, with the reason, in a sentence.
+    sentence: str
+    #: What the reviewer wrote; empty for nothing.
+    note: str
+
+
+def answer_to_author(asset: Asset) -> ReviewerAnswer | None:
+    """Return what a reviewer answered; None while an image waits, and once it is approved.
+
+    Who rejects a draft of their own knows why: they get no answer.
+    """
+    if asset.review_state == ReviewState.PENDING.value:
+        if asset.sent_back_at is None or asset.review_requested_at is not None:
+            return None
+        return ReviewerAnswer(_("A reviewer sent it back."), asset.review_note)
+    if asset.review_state != ReviewState.REJECTED.value:
+        return None
+    if asset.reviewed_by_id == asset.job.requester_id and not asset.review_note:
+        return None
+    if not asset.rejection_reason:
+        return ReviewerAnswer(_("A reviewer rejected it."), asset.review_note)
+    reason = asset.get_rejection_reason_display()
+    return ReviewerAnswer(
+        _("A reviewer rejected it: %(reason)s.") % {"reason": reason}, asset.review_note
+    )
+
+
 def story_of(reader: Actor, asset: Asset) -> list[str]:
     """Return how the image was made and where its review stands, in sentences."""
     return [*summary.origin_sentences(reader, asset), *summary.review_sentences(asset)]
@@ -161,7 +192,7 @@ def verdict_lines(asset: Asset) -> list[VerdictLine]:
             },
             details=_details(one),
         )
-        for one in summary.verdicts_of(asset.job)
+        for one in summary.verdicts_of(asset)
     ]
     return sorted(lines, key=lambda line: order.index(line.tone))
 

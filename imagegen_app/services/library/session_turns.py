@@ -68,11 +68,6 @@ class Stage:
         """How many of the running jobs can be cancelled."""
         return sum(turn.progress.can_cancel for turn in self.running)
 
-    @property
-    def image_count(self) -> int:
-        """How many images the shown turns have."""
-        return sum(len(turn.images) for turn in self.turns)
-
 
 def stage_of(actor: Person, *, session: UUID, before: UUID | None = None) -> Stage:
     """Return the person's running jobs and the ended requests of a session of theirs."""
@@ -142,7 +137,10 @@ def etag_of(actor: Person, *, session: UUID) -> str:
         )
     )
     ended = Job.objects.filter(requester=actor.user, session=session).aggregate(
-        count=Count("pk"), last=Max("finished_at"), decided=Max("assets__reviewed_at")
+        count=Count("pk"),
+        last=Max("finished_at"),
+        decided=Max("assets__reviewed_at"),
+        returned=Max("assets__sent_back_at"),
     )
     shown = repr((list(waiting), sorted(ended.items())))
     return hashlib.sha256(shown.encode()).hexdigest()[:20]
@@ -185,6 +183,7 @@ def _images_of(jobs: Sequence[Job]) -> dict[UUID, list[Asset]]:
     found: dict[UUID, list[Asset]] = {}
     rows: Any = (
         Asset.objects.filter(Q(job__in=sources) | Q(job__root__in=sources), is_intermediate=False)
+        .select_related("job")
         .annotate(source=Coalesce(F("job__root"), F("job")))
         .prefetch_related("renditions")
         .order_by("position", "pk")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Q
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext as _
 
@@ -45,14 +46,18 @@ def summarize(reader: Actor, asset: Asset) -> list[str]:
     """
     return [
         *origin_sentences(reader, asset),
-        *verdict_lines(asset.job),
+        *verdict_lines(asset),
         *review_sentences(asset),
     ]
 
 
-def verdicts_of(job: Job) -> list[Verdict]:
-    """Return what was said of the request and its images by content checks, the oldest first."""
-    rows = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job))
+def verdicts_of(asset: Asset) -> list[Verdict]:
+    """Return what content checks said of an image and of its request, the oldest first.
+
+    What they said of the other images of the same request is left out: it is about those.
+    """
+    rows = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(asset.job))
+    rows = rows.exclude(Q(job=asset.job_id) & Q(asset__isnull=False) & ~Q(asset=asset))
     return list(rows.order_by("pk")[:_MOST_VERDICTS])
 
 
@@ -158,7 +163,7 @@ def _waiting_sentences(asset: Asset) -> list[str]:
     return lines
 
 
-def verdict_lines(job: Job) -> list[str]:
+def verdict_lines(asset: Asset) -> list[str]:
     """Return a sentence for each content check of an image's whole chain, the first ones first."""
     return [
         _("“%(screener)s” checked this part: %(part)s. Verdict: %(outcome)s.")
@@ -167,7 +172,7 @@ def verdict_lines(job: Job) -> list[str]:
             "part": stored_messages.screened_part(verdict.part),
             "outcome": verdict.get_outcome_display(),
         }
-        for verdict in verdicts_of(job)
+        for verdict in verdicts_of(asset)
     ]
 
 

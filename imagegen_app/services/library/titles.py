@@ -21,18 +21,19 @@ _MOST_VALUES = 2
 def image_title(asset: Asset, *, reader: Actor) -> str:
     """Return the name of an image for people: its title, its template and values, or its description.
 
-    The values of a template are part of the prompt, and shown to whom the image belongs. Load the
-    job and its template with the image.
+    The values of a template are part of the prompt, and shown to whom the image belongs; what an image
+    shows that was closed for good is told to nobody. Load the job and its template with the image.
     """
     version = asset.job.template_version
     template = version.template.name if version else ""
     if asset.title and asset.title != template:
         return asset.title
+    words = "" if asset.hard_category else asset.alt_text
     if template:
         values = _values(asset) if _is_own(asset, reader) else ""
-        return f"{template}: {values}" if values else _with_words(template, asset.alt_text)
-    if asset.alt_text:
-        return _first_words(asset.alt_text)
+        return f"{template}: {values}" if values else _with_words(template, words)
+    if words:
+        return _first_words(words)
     if _is_own(asset, reader) and asset.job.prompt:
         return _first_words(asset.job.prompt)
     return _("%(operation)s, %(day)s") % {

@@ -13,6 +13,7 @@ from django.db.models import Q
 from imagegen_app import database
 from imagegen_app.core.actors import Person
 from imagegen_app.models import AssetSearchText
+from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.foundation import word_index
 from imagegen_app.services.policy import access
 
@@ -35,7 +36,8 @@ _INDEXED_CHARS = 3
 def by_words(assets: QuerySet[Asset], text: str, *, reader: Actor) -> QuerySet[Asset]:
     """Return the images that have all words of a text in what the reader may read of them.
 
-    Prompts are searched for people who may read them; for others, those of their own images.
+    Prompts are searched for people who may read them, which is recorded; for others, those of their
+    own images.
     """
     return assets.filter(words_condition(text, reader=reader))
 
@@ -46,6 +48,7 @@ def words_condition(text: str, *, reader: Actor) -> Q:
     if not words:
         return Q()
     if access.has_permission(reader, "view_prompt"):
+        prompt_access.record_search(reader, " ".join(words))
         return _condition(words, with_prompts=True)
     found = _condition(words, with_prompts=False)
     if isinstance(reader, Person):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from django.utils.text import slugify
 
 from imagegen_app import conf
+from imagegen_app.core.description_reader import nearest_name
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.pricing import price_per_image
-from imagegen_app.core.setup_document import nearest_name
 from imagegen_app.core.states import Lifecycle
 from imagegen_app.models import ImageModel, Provider
 from imagegen_app.services.gateways import adapter_facts, adapters, catalog_files

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from imagegen_app.core.description_reader import unknown_name
 from imagegen_app.core.i18n import Message, gettext_noop
-from imagegen_app.core.setup_document import unknown_name
+from imagegen_app.services.foundation.messages import sentence_of
 from imagegen_app.services.policy import model_catalog
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from imagegen_app.core.actors import Actor
-    from imagegen_app.core.setup_document import SetupProblem
+    from imagegen_app.core.description_reader import DescriptionProblem
     from imagegen_app.models import Record
 
 
@@ -65,16 +66,9 @@ class InvalidSetup(ActionRefused):
         )
 
     @classmethod
-    def from_problems(cls, problems: Sequence[SetupProblem]) -> InvalidSetup:
+    def from_problems(cls, problems: Sequence[DescriptionProblem]) -> InvalidSetup:
         """Return the refusal for what was found, in the active language."""
         return cls([(one.place, sentence_of(one.problem)) for one in problems])
-
-
-def sentence_of(message: Message) -> str:
-    """Return a message in the active language, as a sentence."""
-    text = _(message.text) % message.values
-    end = "" if text.endswith((".", "?", "!")) else "."
-    return f"{text[:1].upper()}{text[1:]}{end}"
 
 
 def _line(place: str, sentence: str) -> str:

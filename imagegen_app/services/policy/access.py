@@ -18,6 +18,8 @@ from imagegen_app.models.labels import LABELS
 from imagegen_app.services.foundation import clock
 
 if TYPE_CHECKING:
+    from django.db.models import Model
+
     from imagegen_app.core.types import Size
 
 
@@ -97,6 +99,28 @@ def require_permission(actor: Actor, permission: str) -> None:
         % {"permission": permission.replace("_", " ")},
         remedy=contact_sentence(),
     )
+
+
+def may_change_content(actor: Actor, target: Model) -> bool:
+    """Return whether the actor may change objects of the site like this one; code may change all."""
+    if not isinstance(actor, Person):
+        return True
+    meta = target._meta  # noqa: SLF001 - Django's documented API
+    return bool(actor.user.has_perm(f"{meta.app_label}.change_{meta.model_name}"))
+
+
+def require_content_change(actor: Actor, target: Model) -> None:
+    """Require that the actor may change objects of the site like this one.
+
+    :raises NotPermitted: if the actor may not.
+    """
+    if not may_change_content(actor, target):
+        raise NotPermitted(
+            _("You do not have permission to do this."),
+            reason=_("You do not have permission to change “%(content)s”.")
+            % {"content": str(target)[:80]},
+            remedy=contact_sentence(),
+        )
 
 
 def actor_for(user: Any) -> Person:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from django.contrib.auth.models import Permission
 
 from imagegen_app import database
-from imagegen_app.core.setup_document import InvalidDescription, SiteSetup, read_description
+from imagegen_app.core.description_reader import InvalidDescription
+from imagegen_app.core.setup_document import SiteSetup, read_description
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import setup_reader
 from imagegen_app.services.policy import access

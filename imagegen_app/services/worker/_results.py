@@ -75,7 +75,8 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
         note=note,
     )
     now = clock.now()
-    asks = _asks_for_review(job)
+    of_request = _outcomes_of_request(job)
+    asks = pass_chain.root_job(job).asks_for_review or VerdictOutcome.HELD.value in of_request
     assets = []
     for position, image in enumerate(result.images):
         asset = Asset.objects.create(
@@ -113,6 +114,7 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
             stamped_at=image.credentials.stamped_at,
             review_state=ReviewState.PENDING.value,
             review_requested_at=now if asks or _is_held(image) else None,
+            is_flagged=bool(of_request) or _is_flagged(image),
         )
         Rendition.objects.bulk_create(
             Rendition(
@@ -179,16 +181,23 @@ def store_results(job: Job, attempt: Attempt, *, result: IngestResult) -> list[A
     return assets
 
 
-def _asks_for_review(job: Job) -> bool:
-    """Return whether a job's images ask for a review: nobody sees them otherwise, or it was held."""
-    if pass_chain.root_job(job).asks_for_review:
-        return True
+def _outcomes_of_request(job: Job) -> set[str]:
+    """Return what content checks said of the request, where they did not let it pass."""
     verdicts = Verdict.objects.filter(job__in=pass_chain.job_ids_of_image(job), asset=None)
-    return bool(verdicts.filter(outcome=VerdictOutcome.HELD.value).exists())
+    verdicts = verdicts.exclude(outcome=VerdictOutcome.PASSED.value).exclude(stage="caption")
+    return set(verdicts.values_list("outcome", flat=True))
 
 
 def _is_held(image: IngestedImage) -> bool:
     return any(one.decision.outcome == VerdictOutcome.HELD for one in image.all_verdicts)
+
+
+def _is_flagged(image: IngestedImage) -> bool:
+    """Return whether a content check did not let the image pass; a blocked text about it is gone."""
+    return any(
+        one.decision.outcome != VerdictOutcome.PASSED and one.stage != "caption"
+        for one in image.all_verdicts
+    )
 
 
 def _pass_inputs(assets: list[Asset], result: IngestResult) -> dict[Any, pass_chain.PassInput]:

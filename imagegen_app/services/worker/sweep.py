@@ -24,7 +24,7 @@ from imagegen_app.services.jobs import job_previews, kept_answers, leases
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.library import takedown, withdrawal_tasks
 from imagegen_app.services.policy import grant_expiry
-from imagegen_app.services.worker import _recovery
+from imagegen_app.services.worker import _recovery, finished_work
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +68,10 @@ def sweep() -> int:
         takedown.delete_copies()
         make_resendable_due()
         grant_expiry.record_expired(WORKER_ACTOR)
+    if found.must_mail and wakeups.claim_slot(
+        finished_work.MAILING, seconds=finished_work.MAILING_SECONDS
+    ):
+        finished_work.mail_finished_work()
     if found.must_follow_up:
         # Last, since it may take long: it searches files, and calls the site's code.
         withdrawal_tasks.run()
@@ -108,6 +112,8 @@ class _Found:
     must_seal: bool
     must_publish: bool
     must_clear: bool
+    #: Whether people may want a mail about finished work.
+    must_mail: bool
     #: Whether a withdrawal has left something to do.
     must_follow_up: bool
 
@@ -119,6 +125,7 @@ class _Found:
             self.must_seal,
             self.must_publish,
             self.must_clear,
+            self.must_mail,
             self.must_follow_up,
         )
         return not any(parts)
@@ -137,6 +144,10 @@ def _look() -> _Found:
             and wakeups.is_slot_free(PUBLISHING, seconds=PUBLISHING_SECONDS)
         ),
         must_clear=wakeups.is_slot_free(CLEARING, seconds=CLEARING_SECONDS),
+        must_mail=(
+            finished_work.is_wanted()
+            and wakeups.is_slot_free(finished_work.MAILING, seconds=finished_work.MAILING_SECONDS)
+        ),
         must_follow_up=outbox.is_due(),
     )
     if found.is_over:

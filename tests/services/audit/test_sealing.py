@@ -298,7 +298,10 @@ def test_threads_that_create_the_key_at_once_get_the_same_one() -> None:
 
     def read_key() -> None:
         barrier.wait()
-        lines.append(sealing.vkey())
+        try:
+            lines.append(sealing.vkey())
+        finally:
+            connections.close_all()
 
     threads = [threading.Thread(target=read_key) for _ in range(6)]
     for thread in threads:

@@ -41,6 +41,8 @@ def make_verdict(*, asset: Asset, outcome: str) -> None:
     Verdict.objects.create(
         job=asset.job, asset=asset, stage="output", screener="people", outcome=outcome
     )
+    # As the worker stores both.
+    change(asset, is_flagged=outcome != "passed")
 
 
 def decide(actor: Person, asset: Asset, kind: DecisionKind, **more: Any) -> None:

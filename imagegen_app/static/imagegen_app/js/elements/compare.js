@@ -2,11 +2,12 @@
 // Both are moved and enlarged together. Without script they stand side by side.
 
 import { define } from "../lib/define.js";
-import { isTyping } from "../lib/keys.js";
+import { TABLES } from "../lib/key-tables.js";
+import { actOf, isTyping } from "../lib/keys.js";
 import { movable } from "../lib/stage.js";
 import { zoomAt } from "../lib/view.js";
 
-const MODES = { s: "slider", b: "beside", d: "difference" };
+const FACTORS = { in: 1.25, out: 0.8 };
 
 class Compare extends HTMLElement {
   connectedCallback() {
@@ -59,21 +60,18 @@ class Compare extends HTMLElement {
   }
 
   press(event) {
-    if (isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return;
-    const mode = MODES[event.key.toLowerCase()];
-    const factor = { "+": 1.25, "=": 1.25, "-": 0.8 }[event.key];
-    if (mode) {
-      this.tools.querySelector(`[value=${mode}]`).checked = true;
-      this.show();
-    } else if (factor) {
+    const act = isTyping(event) ? undefined : actOf(event, TABLES.compare);
+    if (!act) return;
+    event.preventDefault();
+    if (FACTORS[act]) {
       const { offsetWidth, offsetHeight } = this.pair.querySelector("img");
-      this.move(zoomAt(this.view, factor, { x: offsetWidth / 2, y: offsetHeight / 2 }, 1));
-    } else if (event.key === "0") {
+      this.move(zoomAt(this.view, FACTORS[act], { x: offsetWidth / 2, y: offsetHeight / 2 }, 1));
+    } else if (act === "fit") {
       this.move({ scale: 1, x: 0, y: 0 });
     } else {
-      return;
+      this.tools.querySelector(`[value=${act}]`).checked = true;
+      this.show();
     }
-    event.preventDefault();
   }
 }
 

@@ -4,6 +4,8 @@ import { define } from "../lib/define.js";
 import { rove } from "../lib/focus.js";
 import { neighbour } from "../lib/grid.js";
 import { sentence } from "../lib/html.js";
+import { TABLES } from "../lib/key-tables.js";
+import { actOf } from "../lib/keys.js";
 
 class DeskQueue extends HTMLElement {
   connectedCallback() {
@@ -34,14 +36,14 @@ class DeskQueue extends HTMLElement {
 
   onKey(event) {
     const link = event.target.closest("[data-tile] > a");
-    if (!link || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === " ") {
+    const act = link && actOf(event, TABLES.queue);
+    if (act === "choose") {
       const box = link.closest("[data-tile]").querySelector("input[type=checkbox]");
       if (!box) return;
       event.preventDefault();
       box.checked = !box.checked;
       box.dispatchEvent(new Event("change", { bubbles: true }));
-    } else if (event.key.startsWith("Arrow")) {
+    } else if (act === "move") {
       event.preventDefault();
       const boxes = this.links.map((one) => one.getBoundingClientRect());
       const rtl = getComputedStyle(this).direction === "rtl";

@@ -4,10 +4,9 @@
 
 import { define } from "../lib/define.js";
 import { parse } from "../lib/html.js";
-import { isTyping, matches } from "../lib/keys.js";
+import { TABLES } from "../lib/key-tables.js";
+import { actOf, isTyping, matches } from "../lib/keys.js";
 import { matchChildren } from "../lib/morph.js";
-
-const WAYS = { j: "next", k: "previous", ArrowRight: "next", ArrowLeft: "previous" };
 
 class Desk extends HTMLElement {
   connectedCallback() {
@@ -60,20 +59,21 @@ class Desk extends HTMLElement {
     if (event.target.matches("input[type=radio]") && event.key.startsWith("Arrow")) return;
     if (event.target.closest(".is-zoomed") && event.key.startsWith("Arrow")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if (key === "z") {
-      event.preventDefault();
-      this.zoom();
-      return;
-    }
     const button = this.querySelector(`[data-decide="${CSS.escape(key)}"]`);
     if (button) {
       event.preventDefault();
       this.press(button);
       return;
     }
-    const rtl = getComputedStyle(this).direction === "rtl";
-    const mirrored = rtl && key.startsWith("Arrow") ? { ArrowRight: "ArrowLeft", ArrowLeft: "ArrowRight" }[key] : key;
-    const link = WAYS[mirrored] && this.querySelector(`[data-go="${WAYS[mirrored]}"]`);
+    const act = actOf(event, TABLES.desk);
+    if (act === "zoom") {
+      event.preventDefault();
+      this.zoom();
+      return;
+    }
+    const isMirrored = key.startsWith("Arrow") && getComputedStyle(this).direction === "rtl";
+    const way = isMirrored ? { next: "previous", previous: "next" }[act] : act;
+    const link = way && this.querySelector(`[data-go="${way}"]`);
     if (link) {
       event.preventDefault();
       this.open(link.href);

@@ -46,6 +46,24 @@ function withFormValues(address, link) {
   return url;
 }
 
+// The links to what can be done to an image were made for the stored one; they follow the choice.
+function follow(field, asset) {
+  for (const link of field.querySelectorAll(".imagegen-quick [data-imagegen-open]")) {
+    const url = new URL(link.href, window.location.href);
+    url.searchParams.set("from", asset);
+    url.searchParams.delete("content");
+    link.href = url;
+    link.closest("li").hidden = !asset;
+  }
+}
+
+document.addEventListener("change", (event) => {
+  const field = event.target.closest("[data-imagegen-field]");
+  if (!field || event.target.tagName !== "SELECT") return;
+  follow(field, event.target.value);
+  field.querySelector("[data-picked]").hidden = true;
+});
+
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-imagegen-open]");
   if (link) {
@@ -85,6 +103,7 @@ window.addEventListener("message", (event) => {
   } else {
     field.querySelector("input[type=hidden]").value = pick.token;
   }
+  follow(field, pick.asset);
   const picked = field.querySelector("[data-picked]");
   picked.hidden = false;
   const image = picked.querySelector("img");

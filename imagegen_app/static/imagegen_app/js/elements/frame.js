@@ -3,6 +3,8 @@
 
 import { define } from "../lib/define.js";
 import { sentence } from "../lib/html.js";
+import { TABLES } from "../lib/key-tables.js";
+import { actOf } from "../lib/keys.js";
 import { drag, forRatio, grown } from "../lib/box.js";
 
 const SIDES = ["left", "top", "right", "bottom"];
@@ -51,8 +53,9 @@ class Frame extends HTMLElement {
   }
 
   // Writes what is added into the fields, as far as the model can do it.
-  set(added, moved = "") {
-    const next = moved ? this.possible(added, moved) : added;
+  set(added, handle = "") {
+    // A corner moves two sides, one after the other.
+    const next = [...handle].reduce((sides, letter) => this.possible(sides, OF_HANDLE[letter]), added);
     for (const side of SIDES) this.field(side).value = String(next[side]);
     this.field("left").dispatchEvent(new Event("input", { bubbles: true }));
     this.dispatchEvent(new CustomEvent("imagegen:framed", { bubbles: true, detail: next }));
@@ -92,11 +95,12 @@ class Frame extends HTMLElement {
 
   press(event) {
     const { handle } = event.target.dataset;
-    const move = MOVES[event.key];
-    if (!handle || !move || event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = handle && actOf(event, TABLES.frame);
+    if (!act) return;
     event.preventDefault();
-    const by = this.step * (event.shiftKey ? FAR : 1) * (this.step < FAR ? FAR : 1);
-    this.set(this.dragged(this.added, handle, move[0] * by, move[1] * by), OF_HANDLE[handle]);
+    const move = MOVES[event.key];
+    const by = this.step * (act === "far" ? FAR : 1) * (this.step < FAR ? FAR : 1);
+    this.set(this.dragged(this.added, handle, move[0] * by, move[1] * by), handle);
   }
 
   dragged(from, handle, dx, dy) {
@@ -114,7 +118,7 @@ class Frame extends HTMLElement {
     if (!this.held) return;
     const { handle, x, y, added, scale } = this.held;
     const next = this.dragged(added, handle, (event.clientX - x) / scale, (event.clientY - y) / scale);
-    this.set(next, OF_HANDLE[handle]);
+    this.set(next, handle);
   }
 
   release() {

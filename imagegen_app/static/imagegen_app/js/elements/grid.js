@@ -3,12 +3,13 @@
 //
 // All pages have one calculated height and lie at index × height in one box: nothing moves when one comes or
 // goes. The address keeps the page on top, the history the tile and its place: "back" leads there to the pixel.
-// One tile is a stop of the tab key; arrows lead to the others, and Ctrl+End out. Tells "imagegen:paged".
+// One tile is a stop of the tab key; arrows lead to the others, Ctrl+End out. Tells "imagegen:paged".
 
 import { define } from "../lib/define.js";
 import { parse } from "../lib/html.js";
-import { matches } from "../lib/keys.js";
-import { scrollerOf, setStops } from "../lib/tiles.js";
+import { TABLES } from "../lib/key-tables.js";
+import { actOf } from "../lib/keys.js";
+import { dragTile, scrollerOf, setStops } from "../lib/tiles.js";
 import { layout, near, PAGE_SIZE, step, tooFar } from "../lib/window.js";
 
 const KEPT = 40;
@@ -16,7 +17,6 @@ const ABOVE = 20;
 const UNASKED = 10;
 const NOTE_AFTER = 400;
 const LONGEST = 10_000_000;
-const TYPE = "application/x-imagegen-asset";
 
 class Grid extends HTMLElement {
   connectedCallback() {
@@ -31,7 +31,7 @@ class Grid extends HTMLElement {
     this.low = this.high = 0;
     // Room for newer pages is there from the start: they come in without moving anything.
     this.base = this.records.get(0).newer ? -ABOVE : 0;
-    this.unasked = 0;
+    this.unasked = this.room = 0;
     this.scroller = scrollerOf(this);
     document.documentElement.classList.add("imagegen-scrolls");
     this.feed.classList.add("is-window");
@@ -42,7 +42,7 @@ class Grid extends HTMLElement {
     this.sizes.observe(this);
     this.addEventListener("keydown", (event) => this.key(event), options);
     this.addEventListener("focusin", (event) => this.rove(event.target.closest("[data-tile]")), options);
-    this.addEventListener("dragstart", (event) => this.drag(event), options);
+    this.addEventListener("dragstart", dragTile, options);
     this.addEventListener("click", (event) => this.press(event), options);
     document.addEventListener("scroll", () => this.scrolled(), { ...options, passive: true, capture: true });
     this.rove(this.querySelector("[data-tile]"));
@@ -96,7 +96,7 @@ class Grid extends HTMLElement {
     const rows = this.records.get(this.high).count;
     const full = (this.high - this.base) * this.sizesOf.page;
     const end = Math.ceil(rows / this.sizesOf.columns) * (this.sizesOf.row + this.sizesOf.gap);
-    this.feed.style.setProperty("--length", `${full + end}px`);
+    this.feed.style.setProperty("--length", `${full + end + this.room}px`);
   }
 
   scrolled() {
@@ -195,13 +195,16 @@ class Grid extends HTMLElement {
     const index = side === "after" ? this.high + 1 : this.low - 1;
     this.records.set(index, record);
     this[side === "after" ? "high" : "low"] = index;
+    if (side === "after") this.room = 0;
     if (index < this.base || (!record.newer && this.base < this.low)) {
+      // A box that shrinks moves the view by itself: the way is counted from where the feed lies afterwards.
+      const { top } = this.feed.getBoundingClientRect();
       const was = this.base;
       this.base = record.newer ? was - ABOVE : this.low;
-      const shift = (was - this.base) * this.sizesOf.page;
       for (const other of this.feed.children) this.place(other, other.index);
       this.stretch();
-      this.scroller.scrollBy(0, shift);
+      const wanted = top + (this.base - was) * this.sizesOf.page;
+      this.scroller.scrollBy(0, this.feed.getBoundingClientRect().top - wanted);
     }
     this.stretch();
     this.insert(page, index);
@@ -214,6 +217,7 @@ class Grid extends HTMLElement {
   }
 
   press(event) {
+    if (event.target.closest("[data-tile] a")) this.note(); // before it is left
     if (!event.target.closest("[data-step=older] a")) return;
     event.preventDefault();
     this.unasked = 0;
@@ -229,25 +233,24 @@ class Grid extends HTMLElement {
 
   async key(event) {
     const tile = event.target.closest("[data-tile]");
-    if (!tile) return;
-    if (matches(event, "mod+End")) {
+    const act = tile && actOf(event, TABLES.library);
+    if (act === "leave") {
       event.preventDefault();
       document.querySelector("#imagegen-after-library")?.focus();
       return;
     }
-    if (event.altKey || event.metaKey || event.ctrlKey) return;
+    if (!act) return;
     const page = tile.closest("[data-page]");
     const here = page.index * PAGE_SIZE + [...page.children].indexOf(tile);
-    const isRtl = getComputedStyle(this).direction === "rtl";
     const offset = this.low * PAGE_SIZE;
-    const to = step(here - offset, event.key, this.sizesOf.columns, isRtl);
+    const to = step(here - offset, event.key, this.sizesOf.columns, getComputedStyle(this).direction === "rtl");
     if (to !== undefined) {
       event.preventDefault();
       this.go(await this.tile(to + offset, Math.sign(to + offset - here)));
-    } else if (event.key === " " && event.target === tile) {
+    } else if (act === "choose" && event.target === tile) {
       event.preventDefault();
       tile.querySelector("[name=pick]")?.click();
-    } else if (event.key === "Enter" && event.target === tile) {
+    } else if (act === "open" && event.target === tile) {
       tile.querySelector("a").click();
     }
   }
@@ -269,13 +272,6 @@ class Grid extends HTMLElement {
     tile.scrollIntoView({ block: "nearest" });
   }
 
-  drag(event) {
-    const tile = event.target.closest?.("[data-tile]");
-    if (!tile) return;
-    event.dataTransfer.setData(TYPE, tile.dataset.id);
-    event.dataTransfer.effectAllowed = "copyLink";
-  }
-
   // The page on top stands in the address, and the tile with its place in the history.
   note() {
     const tile = [...this.feed.querySelectorAll("[data-tile]")].find((one) => one.getBoundingClientRect().bottom > 60);
@@ -293,7 +289,11 @@ class Grid extends HTMLElement {
   restore(page) {
     const place = history.state?.imagegenLibrary;
     const tile = place && page.querySelector(`[data-id="${CSS.escape(place.id)}"]`);
-    if (tile) this.scroller.scrollBy(0, tile.getBoundingClientRect().top - place.top);
+    if (!tile) return;
+    // Near the end of its page, a tile's place is reached only with room for what comes below.
+    this.room = this.records.get(0).older ? window.innerHeight : 0;
+    this.stretch();
+    this.scroller.scrollBy(0, tile.getBoundingClientRect().top - place.top);
   }
 }
 

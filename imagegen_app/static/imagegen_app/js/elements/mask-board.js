@@ -2,14 +2,9 @@
 
 import { clipped, drawOps, drawStroke } from "../lib/mask/raster.js";
 import { fit, keepIn, toStage, zoomAt } from "../lib/view.js";
+import { canvasOf, paintOf } from "./mask-looks.js";
 
 const MOST_PIXELS = 4_000_000;
-// Two tones of different lightness: seen on any image, by any eye.
-const [DARK, LIGHT] = ["#12306b", "#ffe04d"];
-
-export function canvasOf(width, height) {
-  return Object.assign(document.createElement("canvas"), { width, height });
-}
 
 // Draws what an editor holds: its image, history, stroke, tool, radius and cursor.
 export class Board {
@@ -46,29 +41,18 @@ export class Board {
       this.dense = Math.min(window.devicePixelRatio || 1, Math.sqrt(MOST_PIXELS / (width * height)));
       this.canvas.width = Math.round(width * this.dense);
       this.canvas.height = Math.round(height * this.dense);
-      this.paint = this.hatch(this.context, this.dense);
+      this.paint = paintOf(this.editor.look, this.context, this.dense);
       this.least = Math.min(fit(this.editor.image, this.room).scale, 1) / 2;
       this.show(this.view && this.isMoved ? this.view : fit(this.editor.image, this.room));
     }
     this.redraw();
   }
 
-  hatch(context, dense) {
-    const side = Math.max(4, Math.round(12 * dense));
-    const tile = canvasOf(side, side);
-    const pen = tile.getContext("2d");
-    pen.scale(side / 12, side / 12);
-    pen.fillStyle = DARK;
-    pen.fillRect(0, 0, 12, 12);
-    pen.strokeStyle = LIGHT;
-    pen.lineWidth = 4;
-    pen.beginPath();
-    for (const from of [-12, 0, 12]) {
-      pen.moveTo(from - 2, 14);
-      pen.lineTo(from + 14, -2);
-    }
-    pen.stroke();
-    return context.createPattern(tile, "repeat");
+  // Takes over in which way the area is shown.
+  dress() {
+    this.stage.dataset.look = this.small.dataset.look = this.editor.look;
+    this.paint = paintOf(this.editor.look, this.context, this.dense ?? 1);
+    this.redraw();
   }
 
   show(view) {
@@ -128,7 +112,7 @@ export class Board {
     Object.assign(this.smallCanvas, { width, height });
     const context = this.smallCanvas.getContext("2d");
     const view = { scale: width / this.editor.image.width, x: 0, y: 0 };
-    drawOps(context, this.editor.history.ops, view, this.hatch(context, 1), this.editor.image);
+    drawOps(context, this.editor.history.ops, view, paintOf(this.editor.look, context, 1), this.editor.image);
   }
 
   // Draws what is new of the live stroke, once a frame.

@@ -4,11 +4,13 @@
 
 import { define } from "../lib/define.js";
 import { sentence } from "../lib/html.js";
+import { keepArea, keptArea } from "../lib/mask/kept.js";
 import { fromText, History, rectOf, toText } from "../lib/mask/ops.js";
 import { share, strips } from "../lib/mask/raster.js";
 import { greyPng } from "../lib/png.js";
-import { Board, canvasOf } from "./mask-board.js";
+import { Board } from "./mask-board.js";
 import { listenForKeys } from "./mask-keys.js";
+import { canvasOf, keepLook, LOOKS, lookOf } from "./mask-looks.js";
 import { listenForPointers } from "./mask-pointers.js";
 
 const SAY_AFTER_MS = 300;
@@ -28,6 +30,7 @@ class Mask extends HTMLElement {
     this.find();
     this.history = new History(fromText(this.operations.value));
     this.tool = "brush";
+    this.look = this.lookField.value = lookOf();
     this.radius = Math.max(4, Math.round(this.image.width / 24));
     this.cursor = { x: this.image.width / 2, y: this.image.height / 2 };
     this.stroke = null;
@@ -42,6 +45,7 @@ class Mask extends HTMLElement {
     this.sizeRange.max = String(Math.round(Math.max(this.image.width, this.image.height) / 2));
     this.sizeRange.value = String(2 * this.radius);
     this.featherRange.value = this.feather.value || "0";
+    this.board.dress();
     this.classList.add("is-live");
     this.addEventListener("click", (event) => this.press(event), { signal });
     this.addEventListener("input", (event) => this.input(event), { signal });
@@ -68,6 +72,7 @@ class Mask extends HTMLElement {
     this.feather = this.querySelector("[name=mask_feather]");
     this.sizeRange = this.querySelector("[data-size]");
     this.featherRange = this.querySelector("[data-feather]");
+    this.lookField = this.querySelector("[data-look-choice]");
   }
 
   open() {
@@ -85,6 +90,7 @@ class Mask extends HTMLElement {
   closed() {
     this.lift();
     this.board.measure();
+    if (this.history.ops.length) keepArea(this.dataset.image, this.operations.value);
     this.querySelector("[data-act=open]").focus();
   }
 
@@ -138,6 +144,7 @@ class Mask extends HTMLElement {
 
   input(event) {
     const { target } = event;
+    if (target === this.lookField) this.show(target.value);
     if (target === this.sizeRange) this.radius = target.valueAsNumber / 2;
     if (target === this.featherRange) this.feather.value = target.value;
     if (target === this.feather) this.featherRange.value = target.value;
@@ -159,6 +166,8 @@ class Mask extends HTMLElement {
       fit: () => this.board.fit(),
       invert: () => this.change({ kind: "invert" }),
       clear: () => this.change({ kind: "all", erase: true }),
+      look: () => this.show(LOOKS[(LOOKS.indexOf(this.look) + 1) % LOOKS.length]),
+      continue: () => this.change(null, () => (this.history = new History(fromText(keptArea(this.dataset.image))))),
       undo: () => this.change(null, () => this.history.undo()),
       redo: () => this.change(null, () => this.history.redo()),
       add: () => this.typed(false),
@@ -174,6 +183,13 @@ class Mask extends HTMLElement {
       one.setAttribute("aria-pressed", String(one.dataset.act === tool));
     }
     this.board.point();
+  }
+
+  // Shows the area in another way.
+  show(look) {
+    this.look = this.lookField.value = look;
+    keepLook(look);
+    this.board.dress();
   }
 
   resize(radius) {
@@ -216,6 +232,7 @@ class Mask extends HTMLElement {
     const isEmpty = !ops.length;
     this.operations.value = isEmpty ? "" : toText(ops);
     this.drawn.value = isEmpty ? "" : "1";
+    this.querySelector("[data-act=continue]").hidden = !isEmpty || !keptArea(this.dataset.image);
     this.file = null;
     const promise = new FormData();
     promise.set("chosen_mask", "1");

@@ -2,6 +2,8 @@
 
 import { define } from "../lib/define.js";
 import { neighbour } from "../lib/grid.js";
+import { TABLES } from "../lib/key-tables.js";
+import { actOf } from "../lib/keys.js";
 
 class ReviewGrid extends HTMLElement {
   connectedCallback() {
@@ -23,25 +25,25 @@ class ReviewGrid extends HTMLElement {
 
   onKey(event) {
     const tile = event.target.closest("[data-asset]");
-    if (!tile || event.altKey || event.metaKey) return;
-    if (event.key === "Enter" && event.ctrlKey) {
+    const act = tile && actOf(event, TABLES.review);
+    if (!act) return;
+    if (act === "save") {
       event.preventDefault();
       this.closest("form").requestSubmit();
       return;
     }
     // Radio buttons handle arrow keys themselves.
     if (event.target.matches("input")) return;
-    const key = event.key.toLowerCase();
-    const radio = tile.querySelector(`fieldset:not([disabled]) [data-key="${CSS.escape(key)}"]`);
+    const radio = tile.querySelector(`fieldset:not([disabled]) [data-act="${act}"]`);
     if (radio) {
       event.preventDefault();
       radio.checked = true;
       this.paint();
-      if (key !== "u") this.go(tile, "next");
-    } else if (event.key === " " && event.target === tile) {
+      if (act !== "later") this.go(tile, "next");
+    } else if (act === "large" && event.target === tile) {
       event.preventDefault();
       tile.querySelector("a").click();
-    } else if (event.key.startsWith("Arrow")) {
+    } else if (act === "move") {
       event.preventDefault();
       this.go(tile, event.key);
     }

@@ -3,7 +3,8 @@
 
 import { define } from "../lib/define.js";
 import { sentence } from "../lib/html.js";
-import { isTyping } from "../lib/keys.js";
+import { TABLES } from "../lib/key-tables.js";
+import { actOf, isTyping } from "../lib/keys.js";
 
 class Stars extends HTMLElement {
   connectedCallback() {
@@ -22,8 +23,8 @@ class Stars extends HTMLElement {
   }
 
   press(event) {
-    const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event);
-    const star = isPlain && /^[1-5]$/.test(event.key) && this.querySelector(`[value="${event.key}"]`);
+    const isRating = !isTyping(event) && actOf(event, TABLES.result) === "rate";
+    const star = isRating && this.querySelector(`[value="${event.key}"]`);
     // In the viewer the key 1 shows each pixel.
     if (!star || event.target.closest("dialog, imagegen-mask")) return;
     event.preventDefault();

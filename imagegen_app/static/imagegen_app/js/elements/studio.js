@@ -3,7 +3,8 @@
 import { debounce } from "../lib/timing.js";
 import { define } from "../lib/define.js";
 import { focusFirstFault } from "../lib/focus.js";
-import { matches } from "../lib/keys.js";
+import { TABLES } from "../lib/key-tables.js";
+import { actOf } from "../lib/keys.js";
 import { inWords } from "../lib/clock.js";
 import { draftOf, fill } from "../lib/draft.js";
 import { changedSince, withoutFiles } from "../lib/sent.js";
@@ -58,7 +59,7 @@ class Recipe extends HTMLElement {
 
   // From a text of several lines, too, where Enter begins a new one.
   onKey(event) {
-    if (!matches(event, "mod+Enter")) return;
+    if (actOf(event, TABLES.studio) !== "generate") return;
     event.preventDefault();
     this.form.requestSubmit(this.querySelector("[name=generate]"));
   }

@@ -3,11 +3,12 @@
 
 import { define } from "../lib/define.js";
 import { sentence } from "../lib/html.js";
+import { TABLES } from "../lib/key-tables.js";
+import { actOf } from "../lib/keys.js";
 import { movable } from "../lib/stage.js";
 import { fit, keepIn, whole, zoomAt } from "../lib/view.js";
 
 const STEP = 64;
-const KEYS = { "+": "in", "=": "in", "-": "out", 0: "fit", 1: "whole", " ": "close" };
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 class Viewer extends HTMLElement {
@@ -20,7 +21,7 @@ class Viewer extends HTMLElement {
     this.picture = this.querySelector("[data-picture]");
     this.images = [...this.querySelectorAll("[data-images] > li")];
     this.opener.addEventListener("click", (event) => this.open(event), { signal });
-    this.opener.addEventListener("keydown", (event) => event.key === " " && this.open(event), { signal });
+    this.opener.addEventListener("keydown", (event) => actOf(event, TABLES.result) === "large" && this.open(event), { signal });
     const act = (event) => this.act(event.target.closest("[data-act]")?.dataset.act);
     this.dialog.addEventListener("click", act, { signal });
     this.dialog.addEventListener("keydown", (event) => this.press(event), { signal });
@@ -108,18 +109,11 @@ class Viewer extends HTMLElement {
   }
 
   press(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const onButton = event.target.closest("button");
-    if (onButton && (event.key === " " || event.key === "Enter")) return;
-    const arrow = ARROWS[event.key];
-    if (arrow) {
-      this.arrow(event.key, arrow);
-    } else if (KEYS[event.key]) {
-      this.act(KEYS[event.key]);
-    } else {
-      return;
-    }
+    const act = actOf(event, TABLES.viewer);
+    if (!act || (event.key === " " && event.target.closest("button"))) return;
     event.preventDefault();
+    if (act === "on") this.arrow(event.key, ARROWS[event.key]);
+    else this.act(act);
   }
 
   // Arrows lead on while the whole image is seen, and move it when it is larger.

@@ -3,7 +3,7 @@
 const SIDES = { w: "left", n: "top", e: "right", s: "bottom" };
 
 // Returns a number of pixels that is a multiple of `step`, at least 0.
-export function stepped(value, step) {
+function stepped(value, step) {
   return Math.max(0, Math.round(value / step) * step);
 }
 

@@ -4,12 +4,6 @@
 // stays: the focus, the caret, scroll positions, changed fields, opened details, and everything inside an
 // element with `data-own`. Such an element stays, too, where the fragment has none of its key.
 
-export function morph(shown, fresh) {
-  matchAttributes(shown, fresh);
-  matchChildren(shown, fresh);
-}
-
-// As `morph`, for the children alone.
 export function matchChildren(shown, fresh) {
   const keyed = new Map();
   for (const child of shown.children) {
@@ -46,7 +40,8 @@ function update(match, wanted) {
   if (match.nodeType !== Node.ELEMENT_NODE) {
     if (match.data !== wanted.data) match.data = wanted.data;
   } else if (!isOwn(match) && !match.isEqualNode(wanted)) {
-    morph(match, wanted);
+    matchAttributes(match, wanted);
+    matchChildren(match, wanted);
   }
 }
 

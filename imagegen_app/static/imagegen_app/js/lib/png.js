@@ -8,13 +8,13 @@ const TABLE = new Uint32Array(256).map((_, n) => {
   return value;
 });
 
-export function crc(bytes) {
+function crc(bytes) {
   let value = 0xffffffff;
   for (const byte of bytes) value = TABLE[(value ^ byte) & 255] ^ (value >>> 8);
   return (value ^ 0xffffffff) >>> 0;
 }
 
-export function chunk(type, data) {
+function chunk(type, data) {
   const body = new Uint8Array(4 + data.length);
   body.set([...type].map((letter) => letter.charCodeAt(0)));
   body.set(data, 4);

@@ -13,3 +13,11 @@ export function setStops(tile, number) {
   tile.tabIndex = number;
   for (const part of tile.querySelectorAll("a, input")) part.tabIndex = number;
 }
+
+// Lets a tile that is dragged carry the number of its image.
+export function dragTile(event) {
+  const tile = event.target.closest?.("[data-tile]");
+  if (!tile) return;
+  event.dataTransfer.setData("application/x-imagegen-asset", tile.dataset.id);
+  event.dataTransfer.effectAllowed = "copyLink";
+}

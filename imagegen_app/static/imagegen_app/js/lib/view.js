@@ -1,7 +1,7 @@
 // Where an image stands on its stage: { scale, x, y }; a place on the stage is image × scale + (x, y), in
 // CSS pixels. Nothing else converts between the two.
 
-export const MAX_SCALE = 8;
+const MAX_SCALE = 8;
 
 // The whole image in the middle of the stage; a small one is not enlarged.
 export function fit(image, stage, pad = 12) {

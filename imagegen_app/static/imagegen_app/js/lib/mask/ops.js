@@ -2,8 +2,8 @@
 //   { kind: "stroke", erase, radius, points: [x, y, x, y, …] }
 //   { kind: "rect", erase, x, y, width, height }, { kind: "all", erase }, { kind: "invert" }
 
-export const MOST_OPS = 500;
-export const MOST_POINTS = 200_000;
+const MOST_OPS = 500;
+const MOST_POINTS = 200_000;
 
 export class History {
   constructor(ops = []) {

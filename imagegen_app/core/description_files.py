@@ -1,4 +1,4 @@
-"""Turn the bytes of a set-up file into a document: TOML, JSON, or YAML where it can be read."""
+"""Turn the bytes of a file into a document, and back: TOML, JSON, or YAML where it can be read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 import tomllib
 from typing import Any, Final
 
+from imagegen_app.core.description_reader import DescriptionProblem, InvalidDescription
 from imagegen_app.core.i18n import Message, gettext_noop
-from imagegen_app.core.setup_document import InvalidDescription, SetupProblem
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 #: Characters of what a parser says.
@@ -44,16 +44,38 @@ def parse_file(data: bytes, *, ending: str) -> Any:
         raise _no_document(kind, str(error)) from None
 
 
-def _parse_yaml(text: str) -> Any:
+def write_file(document: Any, *, ending: str) -> str:
+    """Return the text of a file that holds a document of plain values, for a name that ends so.
+
+    YAML is a superset of JSON: where it cannot be written, JSON is.
+    """
+    if _FORMATS.get(ending.lower()) == "YAML":
+        yaml = find_yaml()
+        if yaml is not None:
+            text = str(yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=100))
+            # Some signs that end a line are written as they are, and read as blanks.
+            is_read_back = yaml.safe_load(text) == document
+            return text if is_read_back else str(yaml.safe_dump(document, sort_keys=False))
+    return f"{json.dumps(document, ensure_ascii=False, indent=2)}\n"
+
+
+def find_yaml() -> Any:
+    """Return PyYAML; None where it is not installed."""
     try:
         # Optional, and typed by stubs that not everybody has.
-        yaml: Any = importlib.import_module("yaml")
+        return importlib.import_module("yaml")
     except ImportError:
+        return None
+
+
+def _parse_yaml(text: str) -> Any:
+    yaml = find_yaml()
+    if yaml is None:
         told = gettext_noop(
             "YAML is read by PyYAML, which is not installed: run pip install 'imagegen-app[yaml]', or "
             "write TOML or JSON"
         )
-        raise _invalid(told) from None
+        raise _invalid(told)
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -66,4 +88,4 @@ def _no_document(kind: str, error: str) -> InvalidDescription:
 
 
 def _invalid(text: str, **values: str) -> InvalidDescription:
-    return InvalidDescription([SetupProblem("", Message(text, values))])
+    return InvalidDescription([DescriptionProblem("", Message(text, values))])

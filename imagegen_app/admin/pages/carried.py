@@ -1,0 +1,32 @@
+"""Pass on from page to page how the studio was opened: in a frame, for which field, in which session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from django.utils.http import urlencode
+
+from imagegen_app.forms.admin_urls import admin_url
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+#: For which field or object an image is wanted.
+_PURPOSE: Final = ("embed", "field", "target", "object")
+
+
+def opened_for(request: HttpRequest) -> dict[str, str]:
+    """Return for which field or object an image is wanted, as query parameters; empty for none."""
+    return {name: request.GET[name] for name in _PURPOSE if request.GET.get(name)}
+
+
+def carried_query(request: HttpRequest, **changes: str) -> str:
+    """Return the query that leads from page to page, with changes; an empty one leaves a part out."""
+    kept = {**opened_for(request), "session": request.GET.get("session", "")}
+    return urlencode({name: value for name, value in {**kept, **changes}.items() if value})
+
+
+def studio_url(request: HttpRequest, **changes: str) -> str:
+    """Return the address of the studio as it was opened, with changes of its query."""
+    query = carried_query(request, **changes)
+    return f"{admin_url('imagegen_studio')}?{query}" if query else admin_url("imagegen_studio")

@@ -1,0 +1,215 @@
+"""Turn entries of a file of templates into drafts of versions, and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+
+from imagegen_app.core import passes, prompts
+from imagegen_app.core.description_reader import unknown_name
+from imagegen_app.core.i18n import Message, gettext_noop
+from imagegen_app.core.operations import Operation
+from imagegen_app.core.template_document import TemplateEntry
+from imagegen_app.core.types import ControlGuide, Lora, Size
+from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
+from imagegen_app.services.foundation.messages import sentence_of
+from imagegen_app.services.job_requests import templates
+from imagegen_app.services.job_requests.fixed_guides import FixedGuide
+from imagegen_app.services.job_requests.templates import Draft
+from imagegen_app.services.policy.model_catalog import InvalidRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: The file's name of a part, where the draft of a version calls it otherwise.
+_NAMES = {
+    "body": "prompt",
+    "negative": "negative_prompt",
+    "image_model": "model",
+    "count": "images",
+}
+#: What clean values of these columns are, the models say.
+_TEMPLATE_COLUMNS = {"name", "slug", "purpose"}
+_VERSION_COLUMNS = {
+    "operation",
+    "width",
+    "height",
+    "count",
+    "quality",
+    "seed_strategy",
+    "seed",
+    "note",
+}
+#: What entries of a list must be.
+_FORMS = {
+    "loras": gettext_noop("each entry must be an object with “name” and “weight”"),
+    "guides": gettext_noop(
+        "each entry must be an object with “asset”, “kind”, “weight”, “start” and “end”"
+    ),
+}
+_DEFAULT = Draft(body="")
+
+
+def read_draft(
+    entry: TemplateEntry, models: Mapping[str, ImageModel]
+) -> tuple[Draft | None, list[tuple[str, str]]]:
+    """Return the valid draft that an entry describes, or None and what is wrong with it.
+
+    :param models: the image models that entries name, by their short names.
+    """
+    wrong = _value_problems(entry, models)
+    if wrong:
+        return None, wrong
+    try:
+        draft = _draft_of(entry, models)
+        templates.check(draft)
+    except InvalidRecord as refusal:
+        return None, [problem_of(entry, refusal)]
+    except passes.PassError as error:
+        text = sentence_of(Message(error.message, error.values))
+        return None, [(f"{entry.place}.passes", text)]
+    return draft, []
+
+
+def entry_of(
+    draft: Draft, *, slug: str, name: str, purpose: str, is_archived: bool | None
+) -> TemplateEntry:
+    """Return what a file says of a template with the content of a draft."""
+    return TemplateEntry(
+        place="",
+        slug=slug,
+        name=name,
+        purpose=purpose,
+        prompt=draft.body,
+        negative_prompt=draft.negative,
+        variables=tuple(one.as_dict() for one in prompts.variables_from(draft.variables)),
+        operation=draft.operation.value,
+        model=draft.image_model.slug if draft.image_model else None,
+        width=draft.size.width,
+        height=draft.size.height,
+        images=draft.count,
+        quality=draft.quality,
+        seed_strategy=draft.seed_strategy,
+        seed=draft.seed,
+        passes=tuple(one.as_dict() for one in draft.passes),
+        parameters=draft.parameters,
+        loras=tuple(asdict(one) for one in draft.loras),
+        guides=tuple(one.as_dict() for one in draft.guides),
+        alt_pattern=draft.alt_pattern,
+        note=draft.note,
+        archived=is_archived or None,
+    )
+
+
+def problem_of(entry: TemplateEntry, refusal: InvalidRecord) -> tuple[str, str]:
+    """Return a refusal's place in the file, and its reason."""
+    part = _NAMES.get(refusal.field, refusal.field)
+    return (f"{entry.place}.{part}" if part else entry.place, refusal.reason)
+
+
+def _value_problems(
+    entry: TemplateEntry, models: Mapping[str, ImageModel]
+) -> list[tuple[str, str]]:
+    """Return what is wrong with the values that rows or a draft cannot hold."""
+    wrong: list[tuple[str, str]] = []
+    if entry.model and entry.model not in models:
+        known = tuple(ImageModel.objects.values_list("slug", flat=True))
+        wrong.append(("model", sentence_of(unknown_name(entry.model, known))))
+    template = PromptTemplate(name=entry.name, slug=entry.slug, purpose=entry.purpose or "")
+    for row, columns in ((template, _TEMPLATE_COLUMNS), (_row_of(entry), _VERSION_COLUMNS)):
+        every = {one.name for one in row._meta.fields}  # noqa: SLF001 - Django's documented API
+        try:
+            row.clean_fields(exclude=every - columns)
+        except ValidationError as error:
+            wrong += [
+                (_NAMES.get(column, column), " ".join(messages))
+                for column, messages in error.message_dict.items()
+            ]
+    for part, read in (("loras", _loras), ("guides", _guides)):
+        try:
+            read(entry)
+        except (TypeError, ValueError):
+            wrong.append((part, sentence_of(Message(_FORMS[part]))))
+    return [(f"{entry.place}.{part}", text) for part, text in wrong]
+
+
+def _row_of(entry: TemplateEntry) -> TemplateVersion:
+    """Return a row with the entry's values that has no template: only to ask whether it can hold them."""
+    return TemplateVersion(
+        operation=entry.operation or Operation.GENERATE.value,
+        width=_or(entry.width, _DEFAULT.size.width),
+        height=_or(entry.height, _DEFAULT.size.height),
+        count=_or(entry.images, 1),
+        quality=entry.quality or "",
+        seed_strategy=entry.seed_strategy or _DEFAULT.seed_strategy,
+        seed=entry.seed,
+        note=entry.note or "",
+    )
+
+
+def _draft_of(entry: TemplateEntry, models: Mapping[str, ImageModel]) -> Draft:
+    """Return what an entry says of a version.
+
+    :raises PassError: if a follow-up pass is not valid.
+    """
+    row = _row_of(entry)
+    return Draft(
+        body=entry.prompt,
+        negative=entry.negative_prompt or "",
+        variables=[dict(one) for one in entry.variables or ()],
+        operation=Operation(row.operation),
+        image_model=models[entry.model] if entry.model else None,
+        size=Size(row.width, row.height),
+        count=row.count,
+        quality=row.quality,
+        seed_strategy=row.seed_strategy,
+        seed=row.seed,
+        passes=passes.passes_from(entry.passes or ()),
+        parameters=dict(entry.parameters or {}),
+        loras=_loras(entry),
+        guides=_guides(entry),
+        alt_pattern=entry.alt_pattern or "",
+        note=row.note,
+    )
+
+
+def _loras(entry: TemplateEntry) -> tuple[Lora, ...]:
+    return tuple(
+        Lora(name=_text(one["name"]), weight=float(one.get("weight", 1)))
+        for one in _complete(entry.loras, known={"name", "weight"}, needed="name")
+    )
+
+
+def _guides(entry: TemplateEntry) -> tuple[FixedGuide, ...]:
+    known = {"asset", *(one.name for one in fields(ControlGuide))}
+    found = []
+    for one in _complete(entry.guides, known=known, needed="asset"):
+        numbers = {name: float(one[name]) for name in ("weight", "start", "end") if name in one}
+        guide = ControlGuide(kind=_text(one.get("kind", "")), **numbers)
+        found.append(FixedGuide(UUID(_text(one["asset"])), guide))
+    return tuple(found)
+
+
+def _complete(
+    rows: Sequence[Mapping[str, Any]] | None, *, known: set[str], needed: str
+) -> Sequence[Mapping[str, Any]]:
+    """Return rows that have the needed name and no unknown one.
+
+    :raises ValueError: if one is not so.
+    """
+    if any(needed not in one or set(one) - known for one in rows or ()):
+        raise ValueError(needed)
+    return rows or ()
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value
