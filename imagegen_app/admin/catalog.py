@@ -27,7 +27,7 @@ from imagegen_app.core.operations import Operation
 from imagegen_app.core.states import USABLE_LIFECYCLES, Lifecycle
 from imagegen_app.models import Grant, ImageModel, Provider, labels
 from imagegen_app.services.gateways import adapter_facts, provider_facts
-from imagegen_app.services.monitoring import credential_status, provider_status
+from imagegen_app.services.monitoring import credential_status, provider_status, uncertain_jobs
 from imagegen_app.services.policy import model_catalog, model_import, model_suggestions
 
 if TYPE_CHECKING:
@@ -134,9 +134,11 @@ class ProviderAdmin(CatalogAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show readers the options in words."""
-        fields = [name for name in super().get_fields(request, obj) if name != "handling_table"]
+        own = {"handling_table", "lost_calls"}
+        fields = [name for name in super().get_fields(request, obj) if name not in own]
         if obj is not None:
             fields.insert(fields.index("data_handling") + 1, "handling_table")
+            fields.insert(fields.index("options") + 1, "lost_calls")
         if self.has_change_permission(request, obj):
             return fields
         fields.remove("data_handling")
@@ -144,8 +146,8 @@ class ProviderAdmin(CatalogAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if self.has_change_permission(request, obj):
-            return ["handling_table"]
-        return ["option_list", "handling_table"]
+            return ["handling_table", "lost_calls"]
+        return ["option_list", "handling_table", "lost_calls"]
 
     @admin.display(description=gettext_lazy("name"), ordering="name")
     def name_and_adapter(self, obj: Provider) -> SafeString:
@@ -169,6 +171,12 @@ class ProviderAdmin(CatalogAdmin):
     def handling_table(self, obj: Provider) -> SafeString:
         """Return what is known of how the provider handles data, with the sources."""
         return handling_table(provider_facts.fact_rows(obj))
+
+    @admin.display(description=gettext_lazy("a call whose answer is lost"))
+    def lost_calls(self, obj: Provider) -> str:
+        """Return how the outcome of a call that was never answered can be found out."""
+        words = uncertain_jobs.recovery_words(obj)
+        return "; ".join(words) if words else _("nothing tells what became of it")
 
     @admin.display(description=gettext_lazy("options"))
     def option_list(self, obj: Provider) -> SafeString | str:

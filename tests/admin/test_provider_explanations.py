@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.urls import reverse
 
 from imagegen_app.models import AuditEvent, Job
-from imagegen_app.testing.factories import make_attempt, make_job
+from imagegen_app.testing.factories import make_attempt, make_job, make_provider
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -85,3 +85,15 @@ def test_an_attempt_without_one_reads_no_prompt(client: Client, people: dict[str
 
     assert "The provider said:" not in page
     assert not AuditEvent.objects.filter(type="asset.prompt_viewed", job_id=job.pk).exists()
+
+
+def test_a_provider_tells_what_becomes_of_a_lost_call(
+    client: Client, people: dict[str, Any]
+) -> None:
+    client.force_login(people["Compliance"])
+    known = {"replicate": "the provider may still send a webhook", "xai": "nothing tells"}
+
+    for adapter, words in known.items():
+        provider = make_provider(slug=adapter, adapter=adapter)
+        page = client.get(reverse("admin:imagegen_provider_change", args=[provider.pk]))
+        assert words in page.content.decode()

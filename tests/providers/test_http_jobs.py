@@ -281,7 +281,7 @@ def test_a_service_with_one_size_of_its_own_needs_that_to_be_said(answer: Spoole
         at_server({"body": {"p": "$prompt", "s": "$seed"}}, use)
 
     assert caught.value.detail.startswith("size: the body has no place for it")
-    none = {REQUEST.model: {"sizes": {}}}
+    none: dict[str, Any] = {REQUEST.model: {"sizes": {}}}
     _, sent = at_server(
         {"body": {"p": "$prompt", "s": "$seed"}},
         use,

@@ -84,8 +84,15 @@ def recovery_methods(attempt: Attempt) -> frozenset[RecoveryMethod]:
 
     Empty while the adapter cannot be loaded.
     """
+    return provider_recovery(attempt.image_model.provider)
+
+
+def provider_recovery(provider: ProviderRow) -> frozenset[RecoveryMethod]:
+    """Return the ways in which the outcome of a provider's unanswered call can be found out.
+
+    Empty while its adapter cannot be loaded.
+    """
     try:
-        provider = attempt.image_model.provider
         return registry.recovery_of(adapter_path(provider), provider.options)
     except registry.UnknownAdapter:
         return frozenset()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from imagegen_app.core.actors import Actor
-    from imagegen_app.models import Attempt, Job
+    from imagegen_app.models import Attempt, Job, Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,12 @@ def describe_uncertain_job(actor: Actor, job: Job) -> UncertainJob | None:
     )
 
 
-def _recovery_methods(attempt: Attempt) -> list[str]:
+def recovery_words(provider: Provider) -> list[str]:
+    """Return in words how the outcome of a provider's unanswered call can be found out."""
+    return _words_for(adapters.provider_recovery(provider))
+
+
+def _words_for(supported: frozenset[RecoveryMethod]) -> list[str]:
     labels = {
         RecoveryMethod.IDEMPOTENCY_KEY: _(
             "the same call can be sent again under its idempotency key, and is billed once"
@@ -67,8 +72,11 @@ def _recovery_methods(attempt: Attempt) -> list[str]:
         RecoveryMethod.LOOKUP: _("the provider can be queried"),
         RecoveryMethod.WEBHOOK: _("the provider may still send a webhook"),
     }
-    supported = adapters.recovery_methods(attempt)
-    found = [labels[method] for method in RecoveryMethod if method in supported]
+    return [labels[method] for method in RecoveryMethod if method in supported]
+
+
+def _recovery_methods(attempt: Attempt) -> list[str]:
+    found = _words_for(adapters.recovery_methods(attempt))
     if WebhookDelivery.objects.filter(attempt=attempt).exists():
         found.append(_("a webhook from the provider has arrived"))
     return found

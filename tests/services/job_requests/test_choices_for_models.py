@@ -159,7 +159,7 @@ def test_a_size_in_pixels_is_refused_where_a_model_takes_none(
         "size": size or None,
     }
     if is_taken:
-        assert site.job_request(**asked)
+        assert site.job_request(**asked).provider_request.operation is Operation.UPSCALE
         return
 
     with pytest.raises(InvalidJobRequest) as refused:

@@ -12,6 +12,7 @@ from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import AuditEvent, ImageModel, Job
 from imagegen_app.services.job_requests import fallback_requests, from_job
 from imagegen_app.services.job_requests.values import InvalidJobRequest
+from imagegen_app.services.jobs.rebuilding import size_of
 from imagegen_app.services.policy import model_catalog
 from imagegen_app.services.worker import _failover
 from imagegen_app.testing.factories import (
@@ -105,7 +106,7 @@ def test_a_model_that_takes_no_size_is_none_for_a_size_that_was_chosen(site: Sit
 
     with pytest.raises(InvalidJobRequest, match="takes no size"):
         fallback_requests.request_for_fallback(chosen, model)
-    assert fallback_requests.request_for_fallback(left, model)
+    assert fallback_requests.request_for_fallback(left, model).size == size_of(left)
 
 
 def test_the_size_that_follow_up_passes_were_planned_from_stays(site: Site) -> None:

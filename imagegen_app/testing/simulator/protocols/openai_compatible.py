@@ -115,7 +115,8 @@ def _litellm_error(refused: Refused) -> asgi.Answer:
     if refused.code == _NO_ROUTE:
         return asgi.reply({"detail": "Not Found"}, status=404)
     kind, exception = _LITELLM_ERRORS.get(refused.status, ("invalid_request_error", ""))
-    message, more = f"{exception}{refused}", {}
+    message = f"{exception}{refused}"
+    more: dict[str, Any] = {}
     if refused.reason == "blocked":
         policy = "litellm.ContentPolicyViolationError: OpenAIException - "
         message = f"litellm.BadRequestError: {policy}{_REJECTED}"
