@@ -51,7 +51,7 @@ def test_a_long_list_is_scrolled_walked_and_returned_to(page: Any, library: str)
     page.wait_for_url("**after=**")
     seen = page.evaluate(_TOP)
     page.locator(f"[data-id='{seen[0]}'] a").first.click()
-    page.locator("#asset_form").wait_for()
+    page.locator(".imagegen-record").wait_for()
     page.go_back()
     page.locator("[data-feed].is-window").wait_for()
     wait_until(
