@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: The width of the image on the page, and of those in strips.
 _LARGE, _SMALL = 1280, 320
+#: Images of one strip.
+_MOST_TILES = 12
 
 
 class AssetPageAdmin(WithdrawalAdmin):
@@ -91,7 +93,7 @@ class AssetPageAdmin(WithdrawalAdmin):
             "revised": _revised_prompt(reader, asset),
             "words": _words(reader, asset),
             "strips": [
-                (heading, key, [_tile(one, asset) for one in assets])
+                (heading, key, [_tile(one, asset) for one in assets[:_MOST_TILES]])
                 for heading, key, assets in (
                     (_("Made from"), "parents", family.parents),
                     (_("Images of this request"), "turn", family.turn),

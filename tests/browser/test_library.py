@@ -52,7 +52,7 @@ def test_a_long_list_is_scrolled_walked_and_returned_to(page: Any, library: str)
     page.evaluate(_SCROLL, 40)
     seen = page.evaluate(_TOP)
     page.evaluate("(id) => document.querySelector(`[data-id='${id}'] a`).click()", seen[0])
-    page.locator("#asset_form").wait_for()
+    page.locator(".imagegen-record").wait_for()
     page.go_back()
     page.locator("[data-feed].is-window").wait_for()
     wait_until(

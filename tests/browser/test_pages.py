@@ -38,6 +38,7 @@ PAGES = {
     "health": "imagegen/job/health/",
     "tables": "imagegen/job/tables/",
     "tour": "imagegen/job/tour/?step=2",
+    "mail-preference": "imagegen/job/preferences/mail/",
     "credentials": "imagegen/provider/credentials/",
     "screeners": "imagegen/verdict/try/",
     "setup": "imagegen/job/setup/",

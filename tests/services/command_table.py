@@ -221,6 +221,13 @@ COMMANDS = [
         own="only one's own collection is changed",
     ),
     Command(
+        "library.collections.delete",
+        "collection.deleted",
+        lambda site: (site.actor, arranged.collection_of(site)),
+        lambda _actor, own: collections.delete(actor=own[0], collection=own[1]),
+        own="only one's own collection is deleted",
+    ),
+    Command(
         "library.saved_views.save",
         "view.saved",
         lambda site: site.actor,
