@@ -304,7 +304,9 @@ def test_keys_are_listed_over_the_editor(editor: Callable[..., Any]) -> None:
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keys")
     rows = dialog.locator("section:visible [data-act]")
-    shown = dict(zip(rows.locator("dt").all_inner_texts(), rows.locator("dd").all_inner_texts(), strict=True))
+    shown = dict(
+        zip(rows.locator("dt").all_inner_texts(), rows.locator("dd").all_inner_texts(), strict=True)
+    )
     faults = barriers(page)
     page.keyboard.press("?")
     dialog.wait_for(state="hidden")
