@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.browser.site import Site
 
-_SUBJECTS = ("stoneware mug with two handles", "linen apron on a hook", "brass desk lamp")
+_SUBJECTS = ("brass desk lamp", "oak lounge chair", "stoneware mug")
 _BATCH = 12
 _JOB = "imagegen/job/"
 
@@ -74,6 +74,11 @@ def _fail(page: Any) -> None:
     page.wait_for_load_state()
 
 
+def _ask(page: Any) -> None:
+    page.locator("[name=v_product]").fill("stoneware mug")
+    page.locator(".imagegen-generate:has-text('USD')").wait_for()
+
+
 def _open_filters(page: Any) -> None:
     page.click(".imagegen-facets > summary")
 
@@ -101,13 +106,24 @@ def _decide(page: Any) -> None:
 
 def _show_keys(page: Any) -> None:
     page.locator("imagegen-key-list dialog").wait_for(state="attached")
-    page.locator("[data-show-keys]:visible").first.click()
+    page.locator(".imagegen-page :is(a, button):visible").first.focus()
+    page.keyboard.press("?")
     page.get_by_role("dialog").wait_for()
 
 
 def _keys_of_mask(page: Any) -> None:
     _paint(page)
     page.keyboard.press("?")
+
+
+def _verify(page: Any) -> None:
+    page.click("text=Verify the log now")
+    page.locator(".imagegen-ok").wait_for()
+
+
+def _go_to_frame(page: Any) -> None:
+    _extend(page)
+    page.locator("imagegen-frame").evaluate("e => e.scrollIntoView({ block: 'center' })")
 
 
 def _end_session(page: Any) -> None:
@@ -125,7 +141,7 @@ STATES = (
     State("tables", "admin", f"{_JOB}tables/"),
     State("tour", "editor", f"{_JOB}tour/?step=2"),
     State("studio-empty", "admin", f"{_JOB}studio/?session=new"),
-    State("studio", "editor", f"{_JOB}studio/?template=product-still-life"),
+    State("studio", "editor", f"{_JOB}studio/?template=product-still-life", _ask),
     State(
         "studio-fault", "editor", f"{_JOB}studio/?template=product-still-life&session=new", _fail
     ),
@@ -135,7 +151,7 @@ STATES = (
     State("viewer", "editor", f"{_JOB}studio/result/{{asset}}/", _open_viewer),
     State("compare", "editor", f"{_JOB}studio/compare/?a={{asset}}&b={{other}}"),
     State("mask", "editor", f"{_JOB}studio/result/{{asset}}/", _paint),
-    State("outpaint", "editor", f"{_JOB}studio/result/{{asset}}/", _extend),
+    State("outpaint", "editor", f"{_JOB}studio/result/{{asset}}/", _go_to_frame),
     State("keys-of-studio", "editor", f"{_JOB}studio/?template=product-still-life", _show_keys),
     State("keys-of-mask", "editor", f"{_JOB}studio/result/{{asset}}/", _keys_of_mask),
     State("keys-of-desk", "reviewer", f"{_JOB}desk/{{sent}}/", _show_keys),
@@ -166,12 +182,38 @@ STATES = (
     State("screeners", "admin", "imagegen/verdict/try/"),
     State("template", "admin", "imagegen/prompttemplate/1/change/"),
     State("log", "compliance", f"{_JOB}log/"),
+    State("log-verified", "compliance", f"{_JOB}log/", _verify),
     State("erasure", "compliance", f"{_JOB}erasure/"),
     State("list-of-jobs", "admin", "imagegen/job/"),
     State("list-of-images", "admin", "imagegen/asset/"),
     State("refused", "reviewer", f"{_JOB}studio/"),
     State("session-ended", "editor", f"{_JOB}studio/?template=page-hero", _end_session),
 )
+
+
+#: The states that the documentation shows, and what their pictures are called there.
+IN_DOCS = {
+    "front-page": "doors",
+    "studio": "studio",
+    "templates-to-choose": "templates",
+    "result": "result",
+    "compare": "compare",
+    "mask": "mask",
+    "outpaint": "outpaint",
+    "desk": "desk",
+    "desk-case": "desk-case",
+    "alternative-texts": "alternative-texts",
+    "library": "library",
+    "library-filters": "library-filters",
+    "keys-of-library": "keys",
+    "place": "place",
+    "image-approved": "image-story",
+    "batch-plan": "batch-plan",
+    "batch-review": "batch-review",
+    "list-of-jobs": "list-of-jobs",
+    "health": "health",
+    "log-verified": "log-verified",
+}
 
 
 def prepare(site: Site, open_page: Callable[[str], Any]) -> dict[str, str]:

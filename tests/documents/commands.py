@@ -38,7 +38,13 @@ _KNOWN_FORMS = [
     )
 ]
 #: Programs that `python -m` starts, beside pip, pytest and venv.
-_KNOWN_MODULES = {"venv", "tests.mutations", "tests.mutations.sample", "django"}
+_KNOWN_MODULES = {
+    "venv",
+    "tests.mutations",
+    "tests.mutations.sample",
+    "tests.browser.pictures",
+    "django",
+}
 
 
 class WrongCommand(AssertionError):

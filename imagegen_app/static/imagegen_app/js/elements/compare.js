@@ -23,6 +23,8 @@ class Compare extends HTMLElement {
       const getView = () => this.placed(figure);
       movable(figure, { getView, show: (view) => this.move(view), signal });
     }
+    const { width, height } = this.pair.querySelector("img").attributes;
+    this.style.setProperty("--ratio", String(width.value / height.value));
     this.view = { scale: 1, x: 0, y: 0 };
     this.show();
   }
