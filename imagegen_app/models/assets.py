@@ -182,7 +182,7 @@ class Asset(Record):
     )
     #: Whether it is shown, or shall be, and lacks its marks.
     is_in_doubt: Any = models.GeneratedField(
-        expression=Q(
+        expression=Q(  # type: ignore[arg-type]  # a condition is an expression, too
             Q(review_state=ReviewState.APPROVED.value)
             | Q(review_state=ReviewState.PENDING.value, review_requested_at__isnull=False),
             has_mark_problem=True,
@@ -194,7 +194,7 @@ class Asset(Record):
     )
     #: Whether it may be shown and nobody has described it.
     needs_words: Any = models.GeneratedField(
-        expression=Q(
+        expression=Q(  # type: ignore[arg-type]  # a condition is an expression, too
             alt_text="",
             is_decorative=False,
             is_intermediate=False,
