@@ -1,4 +1,7 @@
-"""Read lists of a thousand and of a million images, ours and stock ones, on SQLite and PostgreSQL."""
+"""Read lists of a thousand and of a million images, ours and stock ones, on SQLite and PostgreSQL.
+
+`IMAGEGEN_LISTS_ROWS` says how many instead of a million.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 from benchmarks.report import Report, Row, median
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL, LARGE = 1_000, 1_000_000
+SMALL, LARGE = 1_000, int(os.environ.get("IMAGEGEN_LISTS_ROWS", "1000000"))
 #: Of a page at a million rows against that at a thousand.
 GROWTH = 1.25
 #: What a page may take longer, whatever it took: below it, two measurements of one page differ.
@@ -22,19 +25,26 @@ DATABASE = "imagegen_lists"
 
 
 def run(*, rounds: int) -> Report:
-    """Fill a database, time its lists, fill it further, time them again."""
+    """Fill two databases, and time their lists in turn, so that both meet the same neighbours."""
     rows: list[Row] = []
     ratios: dict[str, float] = {}
     is_flat = finds = True
     with tempfile.TemporaryDirectory() as folder:
         for vendor in ("sqlite", "postgresql"):
-            environment = _environment(vendor, Path(folder))
-            _create(vendor, environment)
-            few = _times(environment, SMALL, rounds=rounds)
-            many = _times(environment, LARGE, rounds=rounds)
+            sizes = [_filled(vendor, Path(folder), number) for number in (SMALL, LARGE)]
+            times: list[list[dict[str, float]]] = [[], []]
+            for _ in range(rounds):
+                for found, environment in zip(times, sizes, strict=True):
+                    found.append(_times(environment))
+            if vendor == "postgresql":
+                names = [environment["IMAGEGEN_LISTS_DATABASE"] for environment in sizes]
+                _tell_server(*(f"drop database {name}" for name in names))
+            few, many = (
+                {name: median([r[name] for r in found]) for name in found[0]} for found in times
+            )
             for name, milliseconds in few.items():
                 ratio = many[name] / milliseconds
-                figures = {"ms at 1,000": milliseconds, "ms at 1,000,000": many[name]}
+                figures = {f"ms at {SMALL:,}": milliseconds, f"ms at {LARGE:,}": many[name]}
                 rows.append(Row(f"{vendor}: {name}", {**figures, "times": float(f"{ratio:.3g}")}))
                 if name.startswith("stock"):
                     continue
@@ -56,37 +66,46 @@ def run(*, rounds: int) -> Report:
     )
 
 
-def _environment(vendor: str, folder: Path) -> dict[str, str]:
+def _filled(vendor: str, folder: Path, number: int) -> dict[str, str]:
+    environment = _environment(vendor, folder, number)
+    _create(vendor, environment)
+    _run(["-m", "benchmarks.parts.many_images", str(number)], environment)
+    print(f"{vendor}: {number} images", file=sys.stderr)
+    return environment
+
+
+def _environment(vendor: str, folder: Path, number: int) -> dict[str, str]:
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "benchmarks.parts.list_settings",
         "IMAGEGEN_DEMO_DIR": str(folder),
         "PYTHONPATH": str(ROOT),
-        "IMAGEGEN_LISTS_DATABASE": DATABASE,
+        "IMAGEGEN_LISTS_DATABASE": f"{DATABASE}_{number}",
     }
     if vendor == "sqlite":
-        environment["IMAGEGEN_LISTS_SQLITE"] = str(folder / "lists.sqlite3")
+        environment["IMAGEGEN_LISTS_SQLITE"] = str(folder / f"{number}.sqlite3")
     return environment
 
 
 def _create(vendor: str, environment: dict[str, str]) -> None:
     if vendor == "postgresql":
-        import psycopg  # noqa: PLC0415 - only where it is used
-
-        host, user = os.environ.get("PGHOST", "127.0.0.1"), os.environ.get("PGUSER", "postgres")
-        with psycopg.connect(host=host, user=user, dbname="postgres", autocommit=True) as server:
-            server.execute(f"drop database if exists {DATABASE}")
-            server.execute(f"create database {DATABASE}")
+        name = environment["IMAGEGEN_LISTS_DATABASE"]
+        _tell_server(f"drop database if exists {name}", f"create database {name}")
     _run(["manage.py", "migrate", "-v0"], environment)
 
 
-def _times(environment: dict[str, str], number: int, *, rounds: int) -> dict[str, float]:
-    _run(["-m", "benchmarks.parts.many_images", str(number)], environment)
-    print(f"{number} images", file=sys.stderr)
-    found: list[dict[str, float]] = [
-        json.loads(_run(["-m", "benchmarks.parts.list_times"], environment)) for _ in range(rounds)
-    ]
-    return {name: median([one[name] for one in found]) for name in found[0]}
+def _tell_server(*statements: str) -> None:
+    import psycopg  # noqa: PLC0415 - only where it is used
+
+    host, user = os.environ.get("PGHOST", "127.0.0.1"), os.environ.get("PGUSER", "postgres")
+    with psycopg.connect(host=host, user=user, dbname="postgres", autocommit=True) as server:
+        for statement in statements:
+            server.execute(statement)
+
+
+def _times(environment: dict[str, str]) -> dict[str, float]:
+    found: dict[str, float] = json.loads(_run(["-m", "benchmarks.parts.list_times"], environment))
+    return found
 
 
 def _run(command: list[str], environment: dict[str, str]) -> str:

@@ -30,6 +30,7 @@ _register(
     list_display=["created_at", "state", "operation", "image_model", "requester"],
     list_filter=["state", "operation", "image_model"],
     list_select_related=["image_model", "requester"],
+    search_fields=["id", "row_key", "error_code", "requester__username"],
     ordering=["-created_at"],
     list_per_page=50,
 )
@@ -38,6 +39,7 @@ _register(
     list_display=["created_at", "state", "job", "image_model", "number"],
     list_filter=["state", "image_model"],
     list_select_related=["job", "image_model"],
+    search_fields=["id", "provider_ref", "provider_request_id"],
     ordering=["-created_at"],
     list_per_page=50,
 )
@@ -45,6 +47,7 @@ _register(
     AuditEvent,
     list_display=["at", "type", "severity", "actor_id", "object_id"],
     list_filter=["severity", "actor_kind"],
+    search_fields=["type", "object_id", "actor_id"],
     ordering=["-at", "-pk"],
     list_per_page=50,
 )

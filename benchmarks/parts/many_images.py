@@ -70,10 +70,10 @@ WORDS = [
 ]
 #: One image in so many has a word that no other kind has.
 RARE = {"zebra": 100_000, "quetzal": 1_000}
-_MODELS, _TEMPLATES, _PEOPLE = 5, 20, 50
+_MODELS, _TEMPLATES, _PEOPLE = 5, 20, 20
 _SECONDS_APART = 25
-#: One image in so many waits for a second reviewer, or was sent back to its author.
-_ESCALATED, _SENT_BACK = 32, 32
+#: One image in so many waits for a second reviewer, or was sent back to its author; one job failed.
+_ESCALATED, _SENT_BACK, _FAILED = 32, 32, 20
 #: Of the first thousand as many as fill a page; of the others few, which a list must not look for.
 _FEW = "(n % 8000 = {1} or n <= 1000 and n % {0} = {1})"
 
@@ -208,6 +208,9 @@ def _copies(vendor: str, total: int) -> list[tuple[str, Mapping[str, str]]]:
                 "template_version_id": version,
                 "requester_id": person,
                 "prompt": f"'A picture of ' || {several}",
+                "row_key": "case when n % 2 = 1 then 'row-' || n else '' end",
+                "state": f"case when n % {_FAILED} = 3 then 'failed' else 'succeeded' end",
+                "error_code": f"case when n % {_FAILED} = 3 then 'quota' else '' end",
             },
         ),
         (
@@ -232,6 +235,7 @@ def _copies(vendor: str, total: int) -> list[tuple[str, Mapping[str, str]]]:
                 "created_at": at,
                 "review_state": pick(one_of_four, states),
                 "colour": pick(one_of_four, colours),
+                "reviewed_by_id": f"case when n % 4 = 2 then null else {person} end",
                 # Of those to be reviewed, half are drafts.
                 "review_requested_at": when("n % 8 = 2", at),
                 "escalated_at": when(f"n % {_ESCALATED} = 2", at),

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from imagegen_app.core.states import ReviewState
+from imagegen_app.core.states import ReviewQueue, ReviewState
 from imagegen_app.models.labels import choices
 from imagegen_app.services.library import alt_texts
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     _Filter = admin.SimpleListFilter
 else:
     _Filter = admin.SimpleListFilter
+
+
+_QUEUES = {
+    "waiting": (ReviewQueue.WAITING, ReviewQueue.ESCALATED),
+    "draft": (ReviewQueue.DRAFT,),
+    "sent_back": (ReviewQueue.SENT_BACK,),
+}
 
 
 class ReviewFilter(_Filter):
@@ -38,13 +45,8 @@ class ReviewFilter(_Filter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         wanted = self.value()
-        pending = queryset.filter(review_state=ReviewState.PENDING.value)
-        if wanted == "waiting":
-            return pending.filter(review_requested_at__isnull=False, is_intermediate=False)
-        if wanted in ("draft", "sent_back"):
-            return pending.filter(
-                review_requested_at__isnull=True, sent_back_at__isnull=wanted == "draft"
-            )
+        if queues := _QUEUES.get(str(wanted)):
+            return queryset.filter(review_queue__in=[queue.value for queue in queues])
         return queryset.filter(review_state=wanted) if wanted else queryset
 
 

@@ -56,6 +56,7 @@ class AttemptAdmin(OwnedRecordAdmin):
     list_select_related = ["job", "image_model"]
     search_fields = ["id"]
     searched_by = staticmethod(list_search.of_attempt)
+    looked_up = ("state__exact",)
     people = ["job__requester"]
     search_help_text = gettext_lazy(
         "Beginning of the ID of a call or its job, the provider's ID of it, model or person"
@@ -232,6 +233,7 @@ class VerdictAdmin(OwnedRecordAdmin):
     list_select_related = ["job"]
     search_fields = ["screener"]
     searched_by = staticmethod(list_search.of_verdict)
+    looked_up = ("outcome__exact",)
     ordering = ["-created_at"]
     allowed_lookups = ["job", "asset"]
     change_list_template = "imagegen_app/admin/records/verdict_list.html"

@@ -25,7 +25,7 @@ from imagegen_app.core import events
 from imagegen_app.forms.admin_urls import find_admin_url
 from imagegen_app.models import AuditEvent, Checkpoint
 from imagegen_app.services.audit import descriptions
-from imagegen_app.services.foundation import accounts, stored_messages
+from imagegen_app.services.foundation import accounts, row_search, stored_messages
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -46,7 +46,10 @@ class Subject(admin.SimpleListFilter):
         return sorted(named, key=lambda entry: entry[1])
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(object_type=self.value()) if self.value() else queryset
+        if not self.value():
+            return queryset
+        condition = Q(object_type=self.value())
+        return queryset.filter(row_search.any_of(AuditEvent, [condition]))
 
 
 def _kinds(*beginnings: str) -> str:
@@ -71,6 +74,7 @@ class AuditEventAdmin(RecordAdmin):
     list_filter = ["severity", "actor_kind", Subject]
     search_fields = ["type"]
     searched_by = staticmethod(list_search.of_event)
+    looked_up = ("type__in", "type", "severity__exact")
     search_help_text = gettext_lazy(
         "Event type, ID of an object, actor or request, or a person's name"
     )

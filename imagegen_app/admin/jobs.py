@@ -66,6 +66,7 @@ class JobAdmin(OwnedRecordAdmin):
     list_select_related = ["image_model", "requester"]
     search_fields = ["id"]
     searched_by = staticmethod(list_search.of_job)
+    looked_up = ("state__in", "state__exact")
     people = ["requester"]
     search_help_text = gettext_lazy("ID, batch row, error code, template, model or person")
     ordering = ["-created_at"]

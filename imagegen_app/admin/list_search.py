@@ -31,18 +31,23 @@ _MOST_NAMED = 100
 
 
 def found_by_words(
-    rows: QuerySet[Any], term: str, conditions: Callable[[str], Iterable[Q]], *, people: list[Q]
+    rows: QuerySet[Any],
+    term: str,
+    conditions: Callable[[str], Iterable[Q]],
+    *,
+    people: Callable[[str], Iterable[Q]],
 ) -> QuerySet[Any]:
-    """Return the rows that each word of a text finds, and those of the people whom it names."""
+    """Return the rows that each word of a text finds, by what they are or by the people whom it names."""
     model: type[Model] = rows.model
     words = term.split()
     if not words:
         return rows
     wanted = Q()
     for word in words:
-        wanted &= row_search.any_of(model, conditions(word))
-    if people:
-        wanted |= row_search.any_of(model, people)
+        wanted &= row_search.any_of(model, [*conditions(word), *people(word)])
+    if len(words) > 1:
+        # A full name, whose words may each be the name of many.
+        wanted |= row_search.any_of(model, people(term))
     return rows.filter(wanted)
 
 

@@ -9,13 +9,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.paginator import Page, Paginator
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.dates import MONTHS
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from imagegen_app.services.foundation import row_search
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -143,6 +147,19 @@ class RecentValues(admin.FieldListFilter):
                 "query_string": changelist.get_query_string({self.lookup_kwarg: text}),
                 "display": text,
             }
+
+
+class Empty(admin.EmptyFieldListFilter):
+    """Filter by whether a column that may be null has a value, by its index."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows; few that have a value are found by its index, whatever the list's order."""
+        if self.lookup_kwarg not in self.used_parameters:
+            return queryset
+        if self.lookup_val not in {"0", "1"}:
+            raise IncorrectLookupParameters
+        condition = Q(**{f"{self.field_path}__isnull": self.lookup_val == "1"})
+        return queryset.filter(row_search.any_of(queryset.model, [condition]))
 
 
 def time_column(model_admin: Any) -> str:

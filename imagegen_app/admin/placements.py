@@ -9,6 +9,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy, ngettext
 
+from imagegen_app.admin import paging
 from imagegen_app.admin.base import EMPTY, link, two_lines
 from imagegen_app.admin.owned import OwnedRecordAdmin
 from imagegen_app.admin.saved_views import SavedView
@@ -71,7 +72,7 @@ class PlacementAdmin(OwnedRecordAdmin):
         SavedView(gettext_lazy("In use"), {"removed_at__isempty": "1"}),
         SavedView(gettext_lazy("Removed"), {"removed_at__isempty": "0"}),
     )
-    list_filter = [("removed_at", admin.EmptyFieldListFilter), ("content_type", UsedKinds)]
+    list_filter = [("removed_at", paging.Empty), ("content_type", UsedKinds)]
     list_select_related = ["asset", "placed_by", "content_type"]
     search_fields = ["object_label", "object_id"]
     people = ["placed_by"]

@@ -170,6 +170,18 @@ class ReviewState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class ReviewQueue(StrEnum):
+    """Who has to do something about an asset that nobody has decided about."""
+
+    #: Nobody uses it yet, or asks about it.
+    DRAFT = "draft"
+    WAITING = "waiting"
+    #: Waits for the people to whom a reviewer handed the decision on.
+    ESCALATED = "escalated"
+    #: Waits for its author, who was asked to change it.
+    SENT_BACK = "sent_back"
+
+
 #: The states that may follow each review state of an asset.
 REVIEW_TRANSITIONS: dict[ReviewState, frozenset[ReviewState]] = {
     ReviewState.PENDING: frozenset({ReviewState.APPROVED, ReviewState.REJECTED}),

@@ -958,6 +958,8 @@ class Migration(migrations.Migration):
                 ('is_label_required', models.BooleanField(blank=True, null=True, verbose_name='AI label required')),
                 ('is_flagged', models.BooleanField(default=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('review_queue', models.GeneratedField(db_persist=True, expression=models.Case(models.When(models.Q(models.Q(('review_state', 'pending'), _negated=True), ('is_intermediate', True), models.Q(('hard_category', ''), _negated=True), _connector='OR'), then=models.Value('')), models.When(review_requested_at__isnull=False, escalated_at__isnull=True, then=models.Value('waiting')), models.When(review_requested_at__isnull=False, then=models.Value('escalated')), models.When(sent_back_at__isnull=False, then=models.Value('sent_back')), default=models.Value('draft')), output_field=models.CharField(max_length=10))),
+                ('is_in_doubt', models.GeneratedField(db_persist=True, expression=models.Q(models.Q(('review_state', 'approved'), models.Q(('review_requested_at__isnull', False), ('review_state', 'pending')), _connector='OR'), ('hard_category', ''), ('has_mark_problem', True), ('is_intermediate', False)), output_field=models.BooleanField())),
                 ('needs_words', models.GeneratedField(db_persist=True, expression=models.Q(('alt_text', ''), ('hard_category', ''), ('is_decorative', False), ('is_intermediate', False), ('review_state__in', ['pending', 'approved'])), output_field=models.BooleanField())),
                 ('reviewed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_reviews', to=settings.AUTH_USER_MODEL, verbose_name='reviewed by')),
                 ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assets', to='imagegen.attempt', verbose_name='attempt')),
@@ -1324,23 +1326,23 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='asset',
-            index=models.Index(fields=['has_mark_problem', '-created_at'], name='imagegen_asset_doubt'),
+            index=models.Index(fields=['is_in_doubt', '-created_at', '-id'], name='imagegen_asset_doubt'),
         ),
         migrations.AddIndex(
             model_name='asset',
-            index=models.Index(fields=['review_state', 'review_requested_at', 'id'], name='imagegen_asset_review_wait'),
+            index=models.Index(fields=['review_queue', 'review_requested_at', 'id'], name='imagegen_asset_review_wait'),
         ),
         migrations.AddIndex(
             model_name='asset',
-            index=models.Index(fields=['is_flagged', 'review_state', 'review_requested_at', 'id'], name='imagegen_asset_flagged'),
+            index=models.Index(fields=['review_queue', 'is_flagged', 'review_requested_at', 'id'], name='imagegen_asset_flagged'),
         ),
         migrations.AddIndex(
             model_name='asset',
-            index=models.Index(fields=['review_state', 'escalated_at', 'id'], name='imagegen_asset_escalated'),
+            index=models.Index(fields=['review_queue', '-sent_back_at', '-id'], name='imagegen_asset_sent_back'),
         ),
         migrations.AddIndex(
             model_name='asset',
-            index=models.Index(fields=['review_state', 'sent_back_at', 'id'], name='imagegen_asset_sent_back'),
+            index=models.Index(fields=['review_queue', '-created_at', '-id'], name='imagegen_asset_in_queue'),
         ),
         migrations.AddIndex(
             model_name='asset',

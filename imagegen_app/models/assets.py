@@ -14,7 +14,7 @@ from imagegen_app.core.colours import Colour
 from imagegen_app.core.hard_categories import HardCategory
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.limits import MAX_ALT_CHARS
-from imagegen_app.core.states import RejectionReason, ReviewState, VerdictOutcome
+from imagegen_app.core.states import RejectionReason, ReviewQueue, ReviewState, VerdictOutcome
 from imagegen_app.models.attempts import Attempt
 from imagegen_app.models.base import Record, RecordQuerySet, money
 from imagegen_app.models.jobs import Job
@@ -31,12 +31,11 @@ class AssetQuerySet(RecordQuerySet["Asset"]):
 
     def awaiting_review(self) -> AssetQuerySet:
         """Return the assets that ask for a decision; an unused draft asks for none."""
-        return self.filter(
-            review_state=ReviewState.PENDING.value,
-            review_requested_at__isnull=False,
-            is_intermediate=False,
-            hard_category="",
-        )
+        return self.in_queue(ReviewQueue.WAITING, ReviewQueue.ESCALATED)
+
+    def in_queue(self, *queues: ReviewQueue) -> AssetQuerySet:
+        """Return the assets in one of these queues, by an index."""
+        return self.filter(review_queue__in=[queue.value for queue in queues])
 
     def results_of(self, job: Job) -> AssetQuerySet:
         """Return the images that are the result of a job, by position.
@@ -156,9 +155,46 @@ class Asset(Record):
     #: Whether a content check did not let it pass, or what it was requested with: the desk lists these.
     is_flagged = models.BooleanField(default=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    #: Whether it may be shown and nobody has described it; the database keeps it, so that it has an index.
+    # The database keeps what follows from other columns, so that lists have one index for it. Compare them
+    # by `__in`: SQLite looks a truth value by itself up in no index.
+    #: The `ReviewQueue` that it is in; empty once it is decided, or if nobody is asked about it.
+    review_queue: Any = models.GeneratedField(
+        expression=models.Case(
+            models.When(
+                ~Q(review_state=ReviewState.PENDING.value)
+                | Q(is_intermediate=True)
+                | ~Q(hard_category=""),
+                then=models.Value(""),
+            ),
+            models.When(
+                review_requested_at__isnull=False,
+                escalated_at__isnull=True,
+                then=models.Value(ReviewQueue.WAITING.value),
+            ),
+            models.When(
+                review_requested_at__isnull=False, then=models.Value(ReviewQueue.ESCALATED.value)
+            ),
+            models.When(sent_back_at__isnull=False, then=models.Value(ReviewQueue.SENT_BACK.value)),
+            default=models.Value(ReviewQueue.DRAFT.value),
+        ),
+        output_field=models.CharField(max_length=10),
+        db_persist=True,
+    )
+    #: Whether it is shown, or shall be, and lacks its marks.
+    is_in_doubt: Any = models.GeneratedField(
+        expression=Q(  # type: ignore[arg-type]  # a condition is an expression, too
+            Q(review_state=ReviewState.APPROVED.value)
+            | Q(review_state=ReviewState.PENDING.value, review_requested_at__isnull=False),
+            has_mark_problem=True,
+            is_intermediate=False,
+            hard_category="",
+        ),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
+    #: Whether it may be shown and nobody has described it.
     needs_words: Any = models.GeneratedField(
-        expression=Q(
+        expression=Q(  # type: ignore[arg-type]  # a condition is an expression, too
             alt_text="",
             is_decorative=False,
             is_intermediate=False,
@@ -194,21 +230,21 @@ class Asset(Record):
             models.Index(
                 fields=["review_state", "-created_at", "-id"], name="imagegen_asset_review_queue"
             ),
-            models.Index(fields=["has_mark_problem", "-created_at"], name="imagegen_asset_doubt"),
+            models.Index(fields=["is_in_doubt", "-created_at", "-id"], name="imagegen_asset_doubt"),
             # The order of the review desk: who has waited longest comes first.
             models.Index(
-                fields=["review_state", "review_requested_at", "id"],
+                fields=["review_queue", "review_requested_at", "id"],
                 name="imagegen_asset_review_wait",
             ),
             models.Index(
-                fields=["is_flagged", "review_state", "review_requested_at", "id"],
+                fields=["review_queue", "is_flagged", "review_requested_at", "id"],
                 name="imagegen_asset_flagged",
             ),
             models.Index(
-                fields=["review_state", "escalated_at", "id"], name="imagegen_asset_escalated"
+                fields=["review_queue", "-sent_back_at", "-id"], name="imagegen_asset_sent_back"
             ),
             models.Index(
-                fields=["review_state", "sent_back_at", "id"], name="imagegen_asset_sent_back"
+                fields=["review_queue", "-created_at", "-id"], name="imagegen_asset_in_queue"
             ),
             models.Index(
                 fields=["needs_words", "-created_at", "-id"], name="imagegen_asset_wordless"

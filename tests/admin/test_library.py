@@ -177,6 +177,7 @@ def test_many_images_are_approved_set_by_set_with_a_page_in_between(
     page = act(client, action="approve", all=signed, confirmed="1", query="colour=red")
     first = page.content.decode()
     states = []
+    late = rejected
     while "progress_text" in (page.context or {}):
         states.append(Asset.objects.filter(pk__in=[a.pk for a in made], review_state="approved"))
         # An image that is made meanwhile is newer, and was not selected.
@@ -191,7 +192,7 @@ def test_many_images_are_approved_set_by_set_with_a_page_in_between(
         )
     late.refresh_from_db()
 
-    assert "2 of 5 images were looked at; 1 are approved now." in first
+    assert "2 of 5 images looked at, 1 approved so far." in first
     assert "<imagegen-continue>" in first
     assert len(states) == 2
     assert not Asset.objects.filter(pk__in=[a.pk for a in made], review_state="pending").exists()

@@ -9,11 +9,14 @@ import pytest
 from django.urls import reverse
 
 from imagegen_app.admin import paging
-from imagegen_app.models import Asset
+from imagegen_app.core.actors import System
+from imagegen_app.models import Asset, AuditEvent
+from imagegen_app.services.foundation import event_log, row_search
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.library import delivery, review
+from imagegen_app.services.library import delivery, placement, review
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_user
+from tests.changed_rows import change
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -118,3 +121,77 @@ def test_all_rows_of_a_longer_list_are_not_changed_at_once(
 @use_case(audited=False)
 def _date(assets: list[Any], at: datetime) -> None:
     Asset.objects.filter(pk__in=[a.pk for a in assets]).update(created_at=at)
+
+
+def test_long_lists_are_searched_by_what_people_have_at_hand(reader: Client) -> None:
+    ada = make_user("al-17", first_name="Ada", last_name="Lovelace", permissions=())
+    asset, other = make_asset(requester=ada), make_asset()
+    job, attempt = asset.job, asset.attempt
+    change(job, row_key="sku-7", error_code="quota")
+    change(attempt, provider_ref="ref-1", provider_request_id="req-1")
+    template = other.job.template_version.template if other.job.template_version else None
+
+    for term in (str(job.pk), str(job.pk)[:13], "sku-7", "ku-7", "quota", "Lovelace", "ada quota"):
+        assert found(reader, "job", term) == {job.pk}, term
+    for term in (str(attempt.pk), str(job.pk), "ref-1", "req-1", "eq-1", "lovelace"):
+        assert found(reader, "attempt", term) == {attempt.pk}, term
+    for term in ("xylophone", "sku-7 xylophone", "0" * 12):
+        assert found(reader, "job", term) == set(), term
+        assert found(reader, "attempt", term) == set(), term
+    assert found(reader, "job", job.image_model.name) >= {job.pk}
+    assert template is None or found(reader, "job", template.name) >= {other.job_id}
+
+
+def test_the_log_is_searched_by_kind_object_and_request(reader: Client) -> None:
+    actor = access.actor_for(make_user(permissions=["imagegen.approve_asset"]))
+    asset = make_asset(review_state="pending")
+    with event_log.request_context("req-0123456789abcdef"):
+        review.approve(actor=actor, asset=asset)
+    event = AuditEvent.objects.get(type="review.approved")
+
+    for term in ("review.approved", "approved", str(asset.pk), "req-0123456789abcdef", "req-0123"):
+        assert event.pk in found(reader, "auditevent", term), term
+    assert found(reader, "auditevent", "xylophone") == set()
+
+
+def test_a_rare_value_of_a_filter_is_looked_up_and_a_common_one_stays(
+    reader: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = [make_asset(widths=()).job for _ in range(3)]
+    failed = make_asset(widths=()).job
+    change(failed, state="failed")
+    monkeypatch.setattr(row_search, "FEW", 2)
+    address = reverse("admin:imagegen_job_changelist")
+
+    pages: dict[str, Any] = {
+        state: reader.get(address, {"state__exact": state}).context["cl"]
+        for state in ("failed", "succeeded", "expired")
+    }
+
+    assert {row.pk for row in pages["failed"].result_list} == {failed.pk}
+    assert {row.pk for row in pages["succeeded"].result_list} == {job.pk for job in done}
+    assert list(pages["expired"].result_list) == []
+
+
+def test_removed_placements_are_told_from_those_in_use(client: Client, db: None) -> None:
+    client.force_login(make_user("root", is_superuser=True, is_staff=True))
+    user, asset = make_user("target"), make_asset()
+    kept, removed = (
+        placement.record_placement(
+            actor=System("test"), asset=asset, target=user, field=field, value="x"
+        )
+        for field in ("a", "b")
+    )
+    change(removed, removed_at=datetime(2027, 1, 1, tzinfo=UTC))
+    address = reverse("admin:imagegen_placement_changelist")
+
+    shown = {
+        value: {
+            row.pk
+            for row in client.get(address, {"removed_at__isempty": value}).context["cl"].result_list
+        }
+        for value in ("0", "1")
+    }
+
+    assert shown == {"0": {removed.pk}, "1": {kept.pk}}
+    assert client.get(address, {"removed_at__isempty": "x"})["Location"].endswith("?e=1")

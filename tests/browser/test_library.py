@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from imagegen_app.models import Asset, CollectionItem
+from imagegen_app.services.library import bulk_approval
 from imagegen_app.testing.factories import make_asset, make_attempt, make_job
 from project.catalog.models import Product
 from tests.browser.site import barriers, wait_until
@@ -121,3 +123,34 @@ def test_an_image_that_is_there_is_chosen_for_a_field(
     page.locator("[data-picked] img").wait_for(state="visible")
     assert page.locator("[data-picked] img").get_attribute("alt") == "A mug on a table"
     assert page.complaints == []
+
+
+def test_an_approval_of_many_images_goes_on_by_itself_and_can_be_stopped(
+    page: Any, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_approval, "AT_ONCE", 60)
+    editor = get_user_model().objects.get(username="editor")
+    editor.groups.add(Group.objects.get(name="Image reviewers"))
+    attempt = make_attempt(job=make_job())
+    for _ in range(IMAGES):
+        make_asset(attempt=attempt, review_state="pending", widths=(), size=(8, 6))
+    page.goto(f"{library}?state=pending")
+    page.locator("[data-all]").check()
+    page.get_by_role("button", name="Approve…").click()
+
+    # Stopped, what was approved stays so.
+    page.get_by_role("button", name="Approve images").click()
+    page.get_by_role("status").filter(has_text="60 of 200 images looked at").wait_for()
+    assert barriers(page) == []
+    page.get_by_role("link", name="Stop here").click()
+    page.locator("[data-feed]").wait_for()
+    stopped = Asset.objects.filter(review_state="pending").count()
+
+    # Begun anew, it comes to its end without a hand.
+    page.locator("[data-all]").check()
+    page.get_by_role("button", name="Approve…").click()
+    page.get_by_role("button", name="Approve images").click()
+    page.get_by_text(f"{stopped} images were approved.").wait_for()
+
+    assert 0 < stopped < IMAGES
+    assert not Asset.objects.filter(review_state="pending").exists()

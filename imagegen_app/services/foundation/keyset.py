@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Beyond it a list says "more than": nobody reads that far, and counting a million rows takes seconds.
 MAX_COUNTED = 10_000
 #: Rows of a table, newest first, that are looked through to count what a filter finds.
-LOOKED_THROUGH = 5_000
+LOOKED_THROUGH = 2_000
 _MAX_CURSOR_CHARS = 200
 
 

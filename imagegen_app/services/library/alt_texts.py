@@ -155,7 +155,6 @@ def needs_words(language: str = "") -> QuerySet[Asset]:
     Without a language: in the site's own. In a further one, those are found that have words in that.
     """
     if not language:
-        # A column by itself is no condition that SQLite looks up in an index.
         found: QuerySet[Asset] = Asset.objects.filter(needs_words__in=[True])
         return found
     rows = described().filter(is_decorative=False)

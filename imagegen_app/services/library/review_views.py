@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from imagegen_app import conf
 from imagegen_app.core.actors import Person
-from imagegen_app.core.states import ReviewState
+from imagegen_app.core.states import ReviewQueue
 from imagegen_app.models import Asset
 from imagegen_app.services.library.review_requests import DECIDE_ESCALATED
 from imagegen_app.services.policy import access
@@ -127,37 +127,24 @@ def _seen_by(actor: Actor, rows: QuerySet[Asset]) -> QuerySet[Asset]:
 
 
 def _needs_review(actor: Actor) -> QuerySet[Asset]:
-    return _seen_by(actor, Asset.objects.awaiting_review().filter(escalated_at__isnull=True))
+    return _seen_by(actor, Asset.objects.in_queue(ReviewQueue.WAITING))
 
 
 def _held(actor: Actor) -> QuerySet[Asset]:
-    # A column by itself is no condition that SQLite looks up in an index.
     return _needs_review(actor).filter(is_flagged__in=[True])
 
 
 def _escalated(actor: Actor) -> QuerySet[Asset]:
-    return _seen_by(actor, Asset.objects.awaiting_review().filter(escalated_at__isnull=False))
+    return _seen_by(actor, Asset.objects.in_queue(ReviewQueue.ESCALATED))
 
 
 def _provenance_problems(actor: Actor) -> QuerySet[Asset]:
     """Images that are shown or shall be, whose file lacks its marks or whose mark was not found."""
-    used = Q(review_state=ReviewState.APPROVED.value) | Q(
-        review_state=ReviewState.PENDING.value, review_requested_at__isnull=False
-    )
-    rows = Asset.objects.filter(
-        used, has_mark_problem__in=[True], is_intermediate=False, hard_category=""
-    )
-    return _seen_by(actor, rows)
+    return _seen_by(actor, Asset.objects.filter(is_in_doubt__in=[True]))
 
 
 def _sent_back(actor: Actor) -> QuerySet[Asset]:
-    rows: QuerySet[Asset] = Asset.objects.filter(
-        review_state=ReviewState.PENDING.value,
-        review_requested_at__isnull=True,
-        sent_back_at__isnull=False,
-        is_intermediate=False,
-        hard_category="",
-    )
+    rows: QuerySet[Asset] = Asset.objects.in_queue(ReviewQueue.SENT_BACK)
     return rows.filter(job__requester=actor.user) if isinstance(actor, Person) else rows.none()
 
 
@@ -185,7 +172,6 @@ def _first_views() -> Sequence[ReviewView]:
             _("No reviewer has escalated an image."),
             _escalated,
             lambda actor: access.has_permission(actor, DECIDE_ESCALATED),
-            order="escalated_at",
         ),
         ReviewView(
             "provenance",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Words of a search that are looked for.
 MAX_WORDS = 10
 #: How many matches are listed; where there are more, the newest images are read instead.
-FEW = 2000
+FEW = 5000
 #: A trigram index knows nothing shorter.
 _INDEXED_CHARS = 3
 

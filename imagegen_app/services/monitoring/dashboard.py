@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db.models import Count, Min, Q
 
 from imagegen_app.core.actors import Person
-from imagegen_app.core.states import RUNNING_STATES, JobState
+from imagegen_app.core.states import RUNNING_STATES, JobState, ReviewQueue
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.gateways import publication_status
@@ -105,9 +105,7 @@ def build_dashboard(
         my_running_jobs=_count(Job.objects.filter(requester=requester, state__in=RUNNING_STATES))
         if can_request
         else 0,
-        to_review=_count(Asset.objects.awaiting_review().filter(escalated_at__isnull=True))
-        if can_review
-        else 0,
+        to_review=_count(Asset.objects.in_queue(ReviewQueue.WAITING)) if can_review else 0,
         uncertain=uncertain,
         workers=live,
         allowance=budgets.allowance(actor, models[0]) if models else None,

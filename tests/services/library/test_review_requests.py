@@ -9,8 +9,9 @@ import pytest
 from imagegen_app import generate
 from imagegen_app.core.events import EVENTS
 from imagegen_app.core.states import VerdictOutcome
-from imagegen_app.models import Asset, AuditEvent
+from imagegen_app.models import Asset, AuditEvent, Verdict
 from imagegen_app.moderation.base import PASSED, ScreenerDecision
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import chooser, placement, review, review_requests
 from imagegen_app.services.monitoring import dashboard
 from imagegen_app.services.policy import access
@@ -186,7 +187,25 @@ def test_an_image_that_a_content_check_held_asks_for_a_review(site: Site, small:
 
     driver.drive(seconds=20)
 
-    assert Asset.objects.awaiting_review().filter(job=job).count() == 1
+    assert Asset.objects.awaiting_review().filter(job=job, is_flagged=True).count() == 1
+
+
+def test_an_image_whose_request_was_held_is_flagged_and_others_are_not(
+    site: Site, small: Any
+) -> None:
+    plain = site.request()
+    driver.drive(seconds=20)
+    held = site.request(prompt="A doubtful mug")
+    _hold_request(held)
+    driver.drive(seconds=20)
+
+    flagged = dict(Asset.objects.values_list("job", "is_flagged"))
+    assert flagged == {plain.pk: False, held.pk: True}
+
+
+@use_case(audited=False)
+def _hold_request(job: Any) -> None:
+    Verdict.objects.create(job=job, stage="prompt", screener="doubt", outcome="held")
 
 
 def test_images_of_code_ask_for_a_review_by_themselves(site: Site) -> None:
