@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import cached_property
 
-from imagegen_app.admin.pages import frame_fields, input_fields, model_fields, pass_fields
+from imagegen_app.admin.pages import (
+    frame_fields,
+    input_fields,
+    model_fields,
+    pass_fields,
+    reference_fields,
+)
 from imagegen_app.admin.pages.parameter_fields import PREFIX
+from imagegen_app.core.limits import MAX_INPUTS
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.services.job_requests.model_options import needs_image
 
@@ -73,6 +80,22 @@ class FormSections:
             for name, role in input_fields.FILE_ROLES.items()
             if self._most(role) or (name in self.form.fields and self.form[name].errors)
         ]
+
+    @cached_property
+    def taken(self) -> list[reference_fields.TakenRow]:
+        """The rows of images of the library."""
+        return reference_fields.taken_rows(self.form)
+
+    @property
+    def roles(self) -> list[tuple[str, str]]:
+        """What an image can be for."""
+        return reference_fields.offered_roles(self.form.options)
+
+    @property
+    def most_images(self) -> int:
+        """How many images one request of the model can have, masks not counted."""
+        options = self.form.options
+        return 0 if options is None else min(options.capabilities.max_inputs, MAX_INPUTS)
 
     @cached_property
     def takes_mask(self) -> bool:

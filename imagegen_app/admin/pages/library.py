@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: Divides by 2, 3, 4, 5, 6 and 10: no page ends within a row.
 PAGE_SIZE = 60
 #: Query parameters of the chooser, passed from page to page.
-_CARRIED = ("embed", "field", "target", "object")
+_CARRIED = ("embed", "field", "target", "object", "pick", "session")
 
 
 class LibraryPages(Pages):

@@ -139,6 +139,7 @@ class StudioPages(Pages):
             "form": form,
             "sections": FormSections(form),
             "start": shown_start(form),
+            "carried": carried_query(request),
             **offer_context(actor, form),
         }
         return TemplateResponse(
@@ -215,6 +216,7 @@ class StudioPages(Pages):
             values=initial,
             files=request.FILES if request.method == "POST" else None,
             asset=str(request.GET.get("from", "")),
+            taken=str(request.GET.get("take", "")),
             recipe=recipe,
             asked=asked_values(request),
             is_kept=is_kept and request.method == "POST",

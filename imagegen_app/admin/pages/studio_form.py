@@ -14,22 +14,24 @@ from imagegen_app.admin.pages import (
     asked_values,
     earlier_values,
     fixed_fields,
-    frame_fields,
+    form_requests,
     input_fields,
     mask_fields,
     model_change,
     model_fields,
     pass_fields,
+    reference_fields,
 )
-from imagegen_app.admin.pages.parameter_fields import given_parameters, parameter_fields
+from imagegen_app.admin.pages.parameter_fields import parameter_fields
 from imagegen_app.admin.pages.variable_fields import variable_field
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.models import Asset, ImageModel, Job, PromptTemplate
 from imagegen_app.services.gateways import adapters
-from imagegen_app.services.job_requests import composition, creation, from_job, model_options
-from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE, InputSource
+from imagegen_app.services.job_requests import creation, model_options
+from imagegen_app.services.job_requests.model_options import ModelOptions
+from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE
 from imagegen_app.services.library import chooser
 from imagegen_app.services.policy import access
 
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
     from imagegen_app.core.prompts import Variable
     from imagegen_app.models import TemplateVersion
-    from imagegen_app.services.job_requests.model_options import ModelOptions
     from imagegen_app.services.job_requests.values import JobRequest
     from imagegen_app.services.library.recipes import Recipe
     from imagegen_app.services.policy.access import ActionRefused
@@ -80,6 +81,7 @@ class StudioForm(forms.Form):
         values: Mapping[str, str],
         files: Any = None,
         asset: str = "",
+        taken: str = "",
         recipe: Recipe | None = None,
         asked: Mapping[str, str] | None = None,
         is_kept: bool = False,
@@ -107,12 +109,16 @@ class StudioForm(forms.Form):
         self._add_texts(values)
         if recipe is not None and recipe.inputs_of is not None and not asset:
             self.fields["inputs_of"].initial = recipe.inputs_of.pk
-        self._promised = input_fields.promised_files(data)
-        self._chosen = {*self._promised, *(files or ()), *mask_fields.drawn_names(data)}
+        self.taken = reference_fields.taken_images(data, actor=actor, added=taken)
+        if any(one.asset is None for one in self.taken):
+            self.changes.append(str(asked_values.SOURCE_NOT_USABLE))
+        self.promised = input_fields.promised_files(data)
+        self._chosen = {*self.promised, *(files or ()), *mask_fields.drawn_names(data)}
         self.options = self._options(data, recipe)
         self.fields.update(model_fields.model_fields(self.options, version))
         if self.options is not None:
             self.fields.update(input_fields.input_fields(self.options))
+            self.fields.update(reference_fields.reference_fields(self.taken, self.options))
             picture = self._first("asset", data)
             self.fields.update(mask_fields.drawing_fields(picture, self.options))
             sent = data if data is not None and is_bound else ()
@@ -145,15 +151,18 @@ class StudioForm(forms.Form):
         except adapters.ProviderNotConfigured as error:
             self.changes.append(str(error))
             return None
-        return model_options.ModelOptions(model, self._operation(data, offer), offer)
+        return ModelOptions(model, self._operation(data, model, offer), offer)
 
     def _model_to_begin_with(self, data: Any) -> ImageModel | None:
         """Return the first model that makes images of words alone, unless there is an image."""
         if any(self._first(name, data) is not None for name in ("asset", "inputs_of")):
             return next(iter(self._usable), None)
+        if any(one.asset for one in self.taken):
+            taking = (m for m in self._usable if model_options.takes_images(m))
+            return next(taking, next(iter(self._usable), None))
         return next(filter(model_options.generates, self._usable), next(iter(self._usable), None))
 
-    def _operation(self, data: Any, offer: Any) -> Operation:
+    def _operation(self, data: Any, model: ImageModel, offer: Any) -> Operation:
         """Return what the form is for, as far as that is known before it is sent."""
         wanted = str((self._asked if data is None else data).get("operation") or "")
         if wanted in offer.operations:
@@ -165,6 +174,9 @@ class StudioForm(forms.Form):
             return Operation(template.operation)
         roles = input_fields.roles_by_field()
         chosen = {role for name, role in roles.items() if name in self._chosen}
+        chosen |= reference_fields.roles_of(
+            self.taken, ModelOptions(model, Operation.GENERATE, offer)
+        )
         if self._first("asset", data) is not None:
             chosen.add(InputRole.IMAGE)
         return model_options.operation_for(offer, frozenset(chosen))
@@ -224,7 +236,7 @@ class StudioForm(forms.Form):
         options = self.options
         if options is not None and sent.get("shown_model") != str(options.image_model.pk):
             sent, changes = model_change.adapted(
-                sent, options, parameters=self._parameters(), promised=self._promised
+                sent, options, parameters=self._parameters(), promised=self.promised
             )
             self.changes += changes
         if mask_fields.are_lost(data, files):
@@ -291,8 +303,10 @@ class StudioForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         for name, reason in input_fields.incomplete_rows(data):
-            if not self._promised.get(name):
+            if not self.promised.get(name):
                 self.add_error(name, reason)
+        if any(one.asset is None for one in self.taken):
+            self.add_error("asset", asked_values.SOURCE_NOT_USABLE)
         for name, reason in pass_fields.pass_problems(data):
             self.add_error(name, reason)
         return data
@@ -304,7 +318,8 @@ class StudioForm(forms.Form):
             self.add_error(pass_fields.field_of(self.cleaned_data, position), refusal.reason)
 
     @property
-    def _has_passes(self) -> bool:
+    def has_passes(self) -> bool:
+        """Whether the form was shown with follow-up passes."""
         return not self.is_bound or "pass_0" in self.data
 
     @property
@@ -324,7 +339,7 @@ class StudioForm(forms.Form):
 
         :raises InvalidJobRequest: if a value is not valid.
         """
-        job_request = self._compose(actor, self.cleaned_data)
+        job_request = form_requests.composed(self, actor, self.cleaned_data)
         return creation.with_form_key(job_request, page=self.cleaned_data.get("nonce", ""))
 
     def draft_job_request(self, actor: Person) -> JobRequest:
@@ -334,10 +349,13 @@ class StudioForm(forms.Form):
         """
         if self.is_bound:
             self.is_valid()
-            return self._compose(actor, getattr(self, "cleaned_data", {}), is_draft=True)
+            return form_requests.composed(
+                self, actor, getattr(self, "cleaned_data", {}), is_draft=True
+            )
         initial = {name: self.get_initial_for_field(f, name) for name, f in self.fields.items()}
         model = None if self.options is None else self.options.image_model
-        return self._compose(
+        return form_requests.composed(
+            self,
             actor,
             {
                 **initial,
@@ -348,53 +366,3 @@ class StudioForm(forms.Form):
             },
             is_draft=True,
         )
-
-    def _compose(
-        self, actor: Person, data: Mapping[str, Any], *, is_draft: bool = False
-    ) -> JobRequest:
-        asset, earlier = data.get("asset"), data.get("inputs_of")
-        starts = (
-            [] if earlier is None else from_job.own_input_sources(earlier, version=self.version)
-        )
-        starts += [] if asset is None else [InputSource(asset=asset)]
-        starts += input_fields.given_inputs(data, promised=self._promised if is_draft else None)
-        starts = mask_fields.with_drawing(starts, data, asset)
-        quality = model_fields.given_quality(str(data.get("quality") or ""))
-        size = model_fields.size_beside(quality, str(data.get("size") or ""), self.options)
-        size, given = frame_fields.with_frame(data, size, given_parameters(data), self.options)
-        if is_draft and size == SIZE_OF_SOURCE and not starts:
-            # Uploads are not sent along for a price.
-            size = ""
-        job_request = composition.compose(
-            actor=actor,
-            template=self.version,
-            variables={v.name: data.get(f"v_{v.name}", "") for v in self.variables},
-            prompt=str(data.get("prompt") or ""),
-            negative_prompt=str(data.get("negative") or ""),
-            model=data.get("image_model"),
-            size=size,
-            count=int(data.get("count") or model_fields.DEFAULT_COUNT),
-            seed=data.get("seed"),
-            quality=quality,
-            background=str(data.get("background") or ""),
-            output_format=str(data.get("output_format") or ""),
-            parameters=given,
-            loras=input_fields.given_loras(data),
-            operation=self._asked_operation(data, starts),
-            inputs=starts,
-            # A form without these fields asks for those of the template.
-            passes=pass_fields.given_passes(data) if self._has_passes else None,
-        )
-        return job_request if earlier is None else from_job.as_received(job_request, earlier)
-
-    def _asked_operation(self, data: Mapping[str, Any], starts: list[InputSource]) -> str:
-        """Return what is asked for: as chosen, as before, as the template says, or as inputs tell."""
-        if data.get("operation"):
-            return str(data["operation"])
-        earlier: Job | None = data.get("inputs_of")
-        if earlier is not None:
-            return str(earlier.operation)
-        if self.options is None or (self.version and self.version.operation != Operation.GENERATE):
-            return ""
-        roles = frozenset(source.role for source in starts)
-        return model_options.operation_for(self.options.capabilities, roles)

@@ -89,6 +89,7 @@ def input_sources(job: Job) -> list[InputSource]:
                 else storage.get(entry.original_storage_key or entry.storage_key),
                 digital_source_type=entry.digital_source_type,
                 guide=guide_of(entry),
+                is_reused=True,
             )
             for entry in _entries(job)
         ]

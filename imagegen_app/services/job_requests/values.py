@@ -76,6 +76,8 @@ class InputSource:
     guide: ControlGuide | None = None
     #: For a mask: how it was drawn; without data, that is all there is of it.
     drawing: MaskDrawing | None = None
+    #: Whether an earlier job had it: that it may be used was required then.
+    is_reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ const DRAFT = "imagegen-draft";
 // The choices that decide which fields there are.
 const DECIDES_OPTIONS = new Set(["image_model", "operation"]);
 
+// An image of the library, its role, or the list of them after one was removed.
+const isReference = (target) => /^taken_\d+(_role)?$/.test(target.name) || target.matches("[data-rows]");
+
 // <imagegen-recipe quote="…" options="…">: keeps the price on the button, and the options of the chosen
 // model, up to date while the form is filled in.
 class Recipe extends HTMLElement {
@@ -28,7 +31,8 @@ class Recipe extends HTMLElement {
         const isTaken = this.checkSize(event.target);
         this.noticeSource();
         if (isTaken) this.updateOptions();
-      } else if (DECIDES_OPTIONS.has(event.target.name)) {
+      } else if (DECIDES_OPTIONS.has(event.target.name) || isReference(event.target)) {
+        this.noticeSource();
         this.updateOptions();
       } else {
         updateQuote();
@@ -132,7 +136,8 @@ class Recipe extends HTMLElement {
   // Offers the size of the source image only while there is one.
   noticeSource() {
     const inputs = [...this.form.querySelectorAll("input[type=file]")];
-    this.classList.toggle("has-source", inputs.some((input) => input.files.length > 0));
+    const hasTaken = this.form.querySelector("[name^=taken_]") !== null;
+    this.classList.toggle("has-source", hasTaken || inputs.some((input) => input.files.length > 0));
   }
 
   async updateQuote() {

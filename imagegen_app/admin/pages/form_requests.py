@@ -1,0 +1,81 @@
+"""Compose a job request from the values of the studio's form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from imagegen_app.admin.pages import (
+    frame_fields,
+    input_fields,
+    mask_fields,
+    model_fields,
+    pass_fields,
+    reference_fields,
+)
+from imagegen_app.admin.pages.parameter_fields import given_parameters
+from imagegen_app.core.types import Operation
+from imagegen_app.services.job_requests import composition, from_job, model_options
+from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE, InputSource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagegen_app.admin.pages.studio_form import StudioForm
+    from imagegen_app.core.actors import Person
+    from imagegen_app.models import Job
+    from imagegen_app.services.job_requests.values import JobRequest
+
+
+def composed(
+    form: StudioForm, actor: Person, data: Mapping[str, Any], *, is_draft: bool = False
+) -> JobRequest:
+    """Return the job request for the values of a form; those of a draft may be unfinished.
+
+    :raises InvalidJobRequest: if a value is missing or not valid.
+    """
+    asset, earlier = data.get("asset"), data.get("inputs_of")
+    starts = [] if earlier is None else from_job.own_input_sources(earlier, version=form.version)
+    starts += [] if asset is None else [InputSource(asset=asset)]
+    starts += input_fields.given_inputs(data, promised=form.promised if is_draft else None)
+    starts += reference_fields.given_references(form.taken, data)
+    starts = mask_fields.with_drawing(starts, data, asset)
+    quality = model_fields.given_quality(str(data.get("quality") or ""))
+    size = model_fields.size_beside(quality, str(data.get("size") or ""), form.options)
+    size, given = frame_fields.with_frame(data, size, given_parameters(data), form.options)
+    if is_draft and size == SIZE_OF_SOURCE and not starts:
+        # Uploads are not sent along for a price.
+        size = ""
+    job_request = composition.compose(
+        actor=actor,
+        template=form.version,
+        variables={v.name: data.get(f"v_{v.name}", "") for v in form.variables},
+        prompt=str(data.get("prompt") or ""),
+        negative_prompt=str(data.get("negative") or ""),
+        model=data.get("image_model"),
+        size=size,
+        count=int(data.get("count") or model_fields.DEFAULT_COUNT),
+        seed=data.get("seed"),
+        quality=quality,
+        background=str(data.get("background") or ""),
+        output_format=str(data.get("output_format") or ""),
+        parameters=given,
+        loras=input_fields.given_loras(data),
+        operation=_asked_operation(form, data, starts),
+        inputs=starts,
+        # A form without these fields asks for those of the template.
+        passes=pass_fields.given_passes(data) if form.has_passes else None,
+    )
+    return job_request if earlier is None else from_job.as_received(job_request, earlier)
+
+
+def _asked_operation(form: StudioForm, data: Mapping[str, Any], starts: list[InputSource]) -> str:
+    """Return what is asked for: as chosen, as before, as the template says, or as inputs tell."""
+    if data.get("operation"):
+        return str(data["operation"])
+    earlier: Job | None = data.get("inputs_of")
+    if earlier is not None:
+        return str(earlier.operation)
+    if form.options is None or (form.version and form.version.operation != Operation.GENERATE):
+        return ""
+    roles = frozenset(source.role for source in starts)
+    return model_options.operation_for(form.options.capabilities, roles)
