@@ -27,9 +27,16 @@ if TYPE_CHECKING:
 
 
 def composed(
-    form: StudioForm, actor: Person, data: Mapping[str, Any], *, is_draft: bool = False
+    form: StudioForm,
+    actor: Person,
+    data: Mapping[str, Any],
+    *,
+    is_draft: bool = False,
+    words: str = "",
 ) -> JobRequest:
     """Return the job request for the values of a form; those of a draft may be unfinished.
+
+    `words` stand for a prompt that is not written yet, where only a price is wanted.
 
     :raises InvalidJobRequest: if a value is missing or not valid.
     """
@@ -49,7 +56,7 @@ def composed(
         actor=actor,
         template=form.version,
         variables={v.name: data.get(f"v_{v.name}", "") for v in form.variables},
-        prompt=str(data.get("prompt") or ""),
+        prompt=str(data.get("prompt") or "") or ("" if form.version else words),
         negative_prompt=str(data.get("negative") or ""),
         model=data.get("image_model"),
         size=size,

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from imagegen_app.admin.pages import model_list
 from imagegen_app.admin.pages.asked_values import asked_values
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.form_sections import FormSections
@@ -114,7 +115,9 @@ class StudioPages(Pages):
             "sections": FormSections(form),
             "refusal": refusal_shown,
             "is_kept": request.method == "POST",
+            "is_fragment": False,
             "start": shown_start(form),
+            **model_list.refused_context(request, actor, form),
             **offer_context(actor, form),
             **stage_context(request, actor, kept["session"]),
             **kept,
@@ -127,7 +130,12 @@ class StudioPages(Pages):
         if request.method != "POST":
             raise Http404
         form = self._form(request, actor)
-        context = {"form": form, **offer_context(actor, form)}
+        context = {
+            "form": form,
+            "is_fragment": True,
+            **model_list.refused_context(request, actor, form),
+            **offer_context(actor, form),
+        }
         return TemplateResponse(request, "imagegen_app/admin/studio/_quote.html", context)
 
     def options(self, request: HttpRequest, actor: Person) -> HttpResponse:
@@ -140,6 +148,8 @@ class StudioPages(Pages):
             "sections": FormSections(form),
             "start": shown_start(form),
             "carried": carried_query(request),
+            "is_fragment": True,
+            "refused_models": None,
             **offer_context(actor, form),
         }
         return TemplateResponse(

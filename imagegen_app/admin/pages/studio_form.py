@@ -141,7 +141,7 @@ class StudioForm(forms.Form):
         wanted = str((self._asked if data is None else data).get("image_model") or "")
         if not wanted and recipe is not None:
             wanted = str(recipe.image_model_id)
-        model = next((m for m in self._usable if str(m.pk) == wanted), None)
+        model = next((m for m in self.usable if str(m.pk) == wanted), None)
         model = model or self._model_to_begin_with(data)
         if model is None:
             return None
@@ -156,11 +156,11 @@ class StudioForm(forms.Form):
     def _model_to_begin_with(self, data: Any) -> ImageModel | None:
         """Return the first model that makes images of words alone, unless there is an image."""
         if any(self._first(name, data) is not None for name in ("asset", "inputs_of")):
-            return next(iter(self._usable), None)
+            return next(iter(self.usable), None)
         if any(one.asset for one in self.taken):
-            taking = (m for m in self._usable if model_options.takes_images(m))
-            return next(taking, next(iter(self._usable), None))
-        return next(filter(model_options.generates, self._usable), next(iter(self._usable), None))
+            taking = (m for m in self.usable if model_options.takes_images(m))
+            return next(taking, next(iter(self.usable), None))
+        return next(filter(model_options.generates, self.usable), next(iter(self.usable), None))
 
     def _operation(self, data: Any, model: ImageModel, offer: Any) -> Operation:
         """Return what the form is for, as far as that is known before it is sent."""
@@ -209,7 +209,7 @@ class StudioForm(forms.Form):
         """Offer the values of an earlier job; return what of them is not kept, in sentences."""
         model = self._choice("image_model")
         recipe = asked_values.with_asked_model(recipe, self.options, self._asked)
-        if any(m.pk == recipe.image_model_id for m in self._usable):
+        if any(m.pk == recipe.image_model_id for m in self.usable):
             model.initial = recipe.image_model_id
         values, told = earlier_values.values_of(
             recipe,
@@ -275,13 +275,12 @@ class StudioForm(forms.Form):
         ).order_by("name")
         fixed = version.image_model_id if version else None
         self.granted = access.granted_models(actor)
-        self._usable = [m for m in self.granted if fixed in {None, m.pk}]
+        self.usable = [m for m in self.granted if fixed in {None, m.pk}]
         self.fields["image_model"] = forms.ModelChoiceField(
-            queryset=ImageModel.objects.filter(pk__in=[m.pk for m in self._usable]).order_by(
-                "name"
-            ),
+            queryset=ImageModel.objects.filter(pk__in=[m.pk for m in self.usable]).order_by("name"),
             label=_("Image model"),
             empty_label=None,
+            widget=forms.RadioSelect,
         )
 
     def _add_texts(self, values: Mapping[str, str]) -> None:
@@ -342,15 +341,17 @@ class StudioForm(forms.Form):
         job_request = form_requests.composed(self, actor, self.cleaned_data)
         return creation.with_form_key(job_request, page=self.cleaned_data.get("nonce", ""))
 
-    def draft_job_request(self, actor: Person) -> JobRequest:
+    def draft_job_request(self, actor: Person, *, words: str = "") -> JobRequest:
         """Return the job request for the current values of a form that may be unfinished.
+
+        `words` stand for a prompt that is not written yet.
 
         :raises InvalidJobRequest: if a value is missing or not valid.
         """
         if self.is_bound:
             self.is_valid()
             return form_requests.composed(
-                self, actor, getattr(self, "cleaned_data", {}), is_draft=True
+                self, actor, getattr(self, "cleaned_data", {}), is_draft=True, words=words
             )
         initial = {name: self.get_initial_for_field(f, name) for name, f in self.fields.items()}
         model = None if self.options is None else self.options.image_model
@@ -365,4 +366,5 @@ class StudioForm(forms.Form):
                 "seed": model_fields.whole_number(initial.get("seed")),
             },
             is_draft=True,
+            words=words,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from imagegen_app.admin.pages import model_list
 from imagegen_app.admin.pages.studio_starts import setup_url
 from imagegen_app.services.job_requests import creation
 from imagegen_app.services.job_requests.values import InvalidJobRequest
@@ -25,13 +26,17 @@ def offer_context(actor: Person, form: StudioForm) -> dict[str, Any]:
         "setup_url": "",
         "is_touched": form.is_bound,
         "is_unfinished": False,
+        "models": (),
     }
+    job_request: JobRequest | None = None
     try:
         job_request = form.draft_job_request(actor)
+        none["models"] = model_list.model_rows(actor, form, job_request)
         offer = creation.offer(actor=actor, job_request=job_request)
     except ActionRefused as refusal:
         return {
             **none,
+            "models": none["models"] or _unworded_models(actor, form),
             "hindrance": refusal,
             "setup_url": setup_url(actor, form),
             # What is not there yet is no fault: the form says what comes next.
@@ -50,6 +55,17 @@ def offer_context(actor: Person, form: StudioForm) -> dict[str, Any]:
         ),
         "seconds": progress.typical_seconds(job_request.image_model.pk),
     }
+
+
+def _unworded_models(actor: Person, form: StudioForm) -> list[model_list.ModelRow]:
+    """Return the models with their prices, though the prompt may not be written yet."""
+    if form.options is None:
+        return []
+    try:
+        job_request = form.draft_job_request(actor, words="…")
+    except ActionRefused:
+        return model_list.model_rows(actor, form, None)
+    return model_list.model_rows(actor, form, job_request)
 
 
 def _spans(job_request: JobRequest) -> list[tuple[str, str]]:

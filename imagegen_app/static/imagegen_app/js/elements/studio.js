@@ -4,6 +4,7 @@ import { debounce } from "../lib/timing.js";
 import { define } from "../lib/define.js";
 import { focusFirstFault } from "../lib/focus.js";
 import { matches } from "../lib/keys.js";
+import { parse } from "../lib/html.js";
 import { inWords } from "../lib/clock.js";
 import { draftOf, fill } from "../lib/draft.js";
 import { changedSince, withoutFiles } from "../lib/sent.js";
@@ -38,6 +39,7 @@ class Recipe extends HTMLElement {
         updateQuote();
       }
     });
+    this.form.addEventListener("click", (event) => this.showRefused(event));
     this.form.addEventListener("submit", (event) => this.send(event));
     this.form.addEventListener("keydown", (event) => this.onKey(event));
     if (this.hasAttribute("kept")) focusFirstFault(this.form);
@@ -54,10 +56,24 @@ class Recipe extends HTMLElement {
     }
     const draft = this.restore();
     const model = this.form.elements.namedItem("image_model");
-    if (model.value !== this.form.elements.namedItem("shown_model").value) {
+    if (model && model.value !== this.form.elements.namedItem("shown_model").value) {
       // The draft was for another model, whose fields are not there yet.
       this.updateOptions().then(() => draft && fill(this.form, draft));
     }
+  }
+
+  // Models that may not be used come on demand, with their reasons.
+  async showRefused(event) {
+    if (!event.target.closest("[data-show-refused]")) return;
+    event.preventDefault();
+    const sent = withoutFiles(new FormData(this.form));
+    sent.set("load", "refused");
+    const fresh = await this.get("quote", sent);
+    const list = fresh?.querySelector("template[data-refused-models]");
+    if (!list) return;
+    const place = this.querySelector("[data-refused]");
+    place.replaceChildren(list.content);
+    place.querySelector("[tabindex]")?.focus();
   }
 
   // From a text of several lines, too, where Enter begins a new one.
@@ -181,6 +197,10 @@ class Recipe extends HTMLElement {
   }
 
   showQuote(fresh) {
+    for (const facts of fresh.querySelectorAll("template[data-facts]")) {
+      this.querySelector(`[data-facts-of="${facts.dataset.facts}"]`)?.replaceChildren(facts.content);
+      facts.remove();
+    }
     const focused = this.contains(document.activeElement) && document.activeElement.name === "generate";
     this.querySelector("[data-quote]").replaceChildren(...fresh.childNodes);
     if (focused) this.querySelector("[name=generate]")?.focus();
@@ -192,7 +212,15 @@ class Recipe extends HTMLElement {
     const pending = { attribute, controller: new AbortController() };
     this.pending = pending;
     this.showPending();
-    const { signal } = pending.controller;
+    try {
+      return await this.get(attribute, body, pending.controller.signal);
+    } finally {
+      if (this.pending === pending) this.pending = null;
+      this.showPending();
+    }
+  }
+
+  async get(attribute, body, signal) {
     try {
       const response = await fetch(this.getAttribute(attribute), {
         method: "POST",
@@ -206,13 +234,10 @@ class Recipe extends HTMLElement {
       }
       if (!response.ok) return null;
       const text = await response.text();
-      return signal.aborted ? null : new DOMParser().parseFromString(text, "text/html").body;
+      return signal?.aborted ? null : parse(text);
     } catch {
       // The next change asks again.
       return null;
-    } finally {
-      if (this.pending === pending) this.pending = null;
-      this.showPending();
     }
   }
 
