@@ -61,7 +61,7 @@ def composed(
         model=data.get("image_model"),
         size=size,
         count=int(data.get("count") or model_fields.DEFAULT_COUNT),
-        seed=data.get("seed"),
+        seed=_seed(form, data),
         quality=quality,
         background=str(data.get("background") or ""),
         output_format=str(data.get("output_format") or ""),
@@ -73,6 +73,15 @@ def composed(
         passes=pass_fields.given_passes(data) if form.has_passes else None,
     )
     return job_request if earlier is None else from_job.as_received(job_request, earlier)
+
+
+def _seed(form: StudioForm, data: Mapping[str, Any]) -> int | None:
+    """Return the given seed; one that is to be kept is drawn where none is given."""
+    seed: int | None = data.get("seed")
+    takes_seed = form.options is not None and form.options.capabilities.supports_seed
+    if seed is None and data.get("seed_lock") and takes_seed:
+        return model_fields.drawn_seed(str(data.get("nonce") or ""))
+    return seed
 
 
 def _asked_operation(form: StudioForm, data: Mapping[str, Any], starts: list[InputSource]) -> str:

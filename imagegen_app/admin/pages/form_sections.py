@@ -15,7 +15,7 @@ from imagegen_app.admin.pages import (
     reference_fields,
 )
 from imagegen_app.admin.pages.parameter_fields import PREFIX
-from imagegen_app.core.limits import MAX_INPUTS
+from imagegen_app.core.limits import MAX_INPUTS, MAX_PROMPT_CHARS
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.services.job_requests.model_options import needs_image
 
@@ -157,13 +157,28 @@ class FormSections:
         return any(row.is_filled for row in self.passes)
 
     @property
+    def shows_seed(self) -> bool:
+        """Whether the model takes a seed, or one is given."""
+        options, field = self.form.options, self.form["seed"]
+        return (
+            (options is not None and options.capabilities.supports_seed)
+            or bool(field.value())
+            or bool(field.errors)
+        )
+
+    @property
+    def prompt_limit(self) -> int:
+        """How many characters the model takes as a prompt."""
+        options = self.form.options
+        return MAX_PROMPT_CHARS if options is None else options.capabilities.max_prompt_chars
+
+    @property
     def parameters(self) -> list[Any]:
-        """Seed, negative prompt, the model's own parameters, and what an earlier job had besides."""
+        """Negative prompt, the model's own parameters, and what an earlier job had besides."""
         options = self.form.options
         named = [name for name in self.form.fields if name.startswith(PREFIX)]
         for name, is_offered in (
             ("negative", options is not None and options.capabilities.supports_negative_prompt),
-            ("seed", options is not None and options.capabilities.supports_seed),
         ):
             if is_offered or self.form[name].value() or self.form[name].errors:
                 named.insert(0, name)
@@ -200,7 +215,8 @@ class FormSections:
     @property
     def are_parameters_open(self) -> bool:
         """Whether the section for parameters is open: one of them has a value or an error."""
-        is_filled = any(field.errors or field.value() for field in self.parameters)
+        fields = [*self.parameters, self.form["seed"], self.form["seed_lock"]]
+        is_filled = any(field.errors or field.value() for field in fields)
         return is_filled or any(row.is_filled for row in self.loras)
 
     def _most(self, role: InputRole) -> int:

@@ -104,7 +104,7 @@ def _badges(image_model: ImageModel) -> Iterator[tuple[str, str]]:
         yield "warn", _("To be replaced")
     if image_model.lifecycle == Lifecycle.CANARY:
         yield "", _("On trial")
-    if offer.is_reproducible:
+    if offer.supports_seed and offer.is_reproducible:
         yield "", _("Reproducible")
     if Operation.EDIT in offer.operations:
         yield "", _("Edits")

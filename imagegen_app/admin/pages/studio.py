@@ -105,8 +105,9 @@ class StudioPages(Pages):
                 form.show_refusal(refusal)
             else:
                 # The form stays as it was sent, for the next request; the stage shows this one.
+                lock = "lock" if form.cleaned_data.get("seed_lock") else "new"
                 address = studio_url(
-                    request, session=str(kept["session"]), again=str(job.pk), sent="1"
+                    request, session=str(kept["session"]), again=str(job.pk), seed=lock, sent="1"
                 )
                 return HttpResponseRedirect(f"{address}#stage")
         context = {

@@ -48,6 +48,7 @@ def offer_context(actor: Person, form: StudioForm) -> dict[str, Any]:
         **none,
         "job_request": job_request,
         "spans": _spans(job_request),
+        "prompt_limit": form.options.capabilities.max_prompt_chars if form.options else 0,
         "prompt_chars": len(job_request.provider_request.prompt),
         "offer": offer,
         "free": free_allowances.allowance_sentence(

@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from imagegen_app.models import Batch
     from imagegen_app.services.job_requests.values import InputSource, PlannedPass
 
-_LARGEST_SEED = 2**31 - 1
+#: What all providers take.
+LARGEST_SEED = 2**31 - 1
 _NEEDS_NO_PROMPT = frozenset(
     {
         Operation.UPSCALE,
@@ -182,7 +183,7 @@ def resolve_model(
 
 def random_seed() -> int:
     """Return a random seed."""
-    return secrets.randbelow(_LARGEST_SEED)
+    return secrets.randbelow(LARGEST_SEED)
 
 
 def _version(template: str | PromptTemplate | TemplateVersion | None) -> TemplateVersion | None:
@@ -285,9 +286,9 @@ def _operation(operation: str | Operation, version: TemplateVersion | None) -> O
 
 def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> int | None:
     if seed is not None:
-        if not 0 <= seed <= _LARGEST_SEED:
+        if not 0 <= seed <= LARGEST_SEED:
             raise InvalidJobRequest(
-                _("A seed must be between 0 and %(most)s.") % {"most": _LARGEST_SEED}, field="seed"
+                _("A seed must be between 0 and %(most)s.") % {"most": LARGEST_SEED}, field="seed"
             )
         return seed
     if version is None or version.seed_strategy == "random":
@@ -296,7 +297,7 @@ def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> in
         digest = hashlib.sha256(
             f"{version.template_id}:{version.number}:{row_key}".encode()
         ).digest()
-        return int.from_bytes(digest[:4], "big") % _LARGEST_SEED
+        return int.from_bytes(digest[:4], "big") % LARGEST_SEED
     return version.seed
 
 

@@ -4,7 +4,7 @@ import { debounce } from "../lib/timing.js";
 import { define } from "../lib/define.js";
 import { focusFirstFault } from "../lib/focus.js";
 import { matches } from "../lib/keys.js";
-import { parse } from "../lib/html.js";
+import { parse, sentence } from "../lib/html.js";
 import { inWords } from "../lib/clock.js";
 import { draftOf, fill } from "../lib/draft.js";
 import { changedSince, withoutFiles } from "../lib/sent.js";
@@ -24,7 +24,10 @@ class Recipe extends HTMLElement {
     this.form = this.querySelector("form");
     this.classList.add("is-live");
     const updateQuote = debounce(() => this.updateQuote(), 350);
-    this.form.addEventListener("input", updateQuote);
+    this.form.addEventListener("input", (event) => {
+      if (event.target.name === "prompt") this.showLength();
+      updateQuote();
+    });
     this.form.addEventListener("change", (event) => {
       if (event.target.name === "template") {
         this.form.submit();
@@ -44,6 +47,7 @@ class Recipe extends HTMLElement {
     this.form.addEventListener("keydown", (event) => this.onKey(event));
     if (this.hasAttribute("kept")) focusFirstFault(this.form);
     this.noteSent();
+    this.showLength();
     // A browser may have restored chosen files with the page.
     this.noticeSource();
     // A page restored from the back/forward cache may be submitted again.
@@ -192,8 +196,20 @@ class Recipe extends HTMLElement {
     const changes = old.querySelector("[data-changes]");
     this.querySelector("[data-said]").textContent = changes ? changes.textContent.trim() : "";
     this.noticeSource();
+    this.showLength();
     this.showQuote(fresh.querySelector("[data-quote]"));
     if (this.isPriceStale) this.updateQuote();
+  }
+
+  // How long the prompt is, beside what the chosen model takes.
+  showLength() {
+    const place = this.querySelector("[data-length]");
+    const most = Number(this.querySelector("[data-prompt-limit]").dataset.promptLimit);
+    if (!place) return;
+    const count = this.form.elements.namedItem("prompt").value.trim().length;
+    const text = count > most ? place.dataset.over : place.dataset.text;
+    place.textContent = sentence(text, { count, most, over: count - most });
+    place.classList.toggle("is-over", count > most);
   }
 
   showQuote(fresh) {
