@@ -95,6 +95,14 @@ class Job(Record):
         db_index=False,
         verbose_name=_("studio session"),
     )
+    #: Jobs that were requested together, to be compared, have the same.
+    grid = models.UUIDField(_("grid"), null=True, blank=True, editable=False)
+    #: Its place in the grid, row by row, from 0.
+    grid_cell = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    #: What differs across (`columns`) and down (`rows`), and the number of columns (`width`).
+    grid_axes: models.JSONField[Any, Any] = models.JSONField(
+        default=dict, blank=True, editable=False
+    )
     replaces = ForeignKey(
         "self",
         on_delete=models.PROTECT,
@@ -286,6 +294,7 @@ class Job(Record):
                 fields=["requester", "-created_at", "-id"], name="imagegen_job_by_requester"
             ),
             models.Index(fields=["fingerprint", "state"], name="imagegen_job_fingerprint"),
+            models.Index(fields=["grid", "grid_cell"], name="imagegen_job_of_grid"),
         ]
         permissions = [
             ("request_job", "Can request images"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen_app.admin.pages import (
     frame_fields,
+    grid_fields,
     input_fields,
     mask_fields,
     model_fields,
@@ -14,7 +15,7 @@ from imagegen_app.admin.pages import (
 )
 from imagegen_app.admin.pages.parameter_fields import given_parameters
 from imagegen_app.core.types import Operation
-from imagegen_app.services.job_requests import composition, from_job, model_options
+from imagegen_app.services.job_requests import composition, from_job, model_options, request_sets
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE, InputSource
 
 if TYPE_CHECKING:
@@ -23,7 +24,27 @@ if TYPE_CHECKING:
     from imagegen_app.admin.pages.studio_form import StudioForm
     from imagegen_app.core.actors import Person
     from imagegen_app.models import Job
+    from imagegen_app.services.job_requests.request_sets import RequestSet
     from imagegen_app.services.job_requests.values import JobRequest
+
+
+def planned(
+    form: StudioForm,
+    actor: Person,
+    data: Mapping[str, Any],
+    *,
+    is_draft: bool = False,
+    words: str = "",
+) -> RequestSet:
+    """Return the request of a form, or all of them where it has alternatives or compares parameters.
+
+    :raises InvalidJobRequest: if a value is missing or not valid.
+    """
+    worded = [
+        composed(form, actor, one, is_draft=is_draft, words=words)
+        for one in grid_fields.worded_data(form, data)
+    ]
+    return request_sets.plan_set(worded, grid_fields.given_axes(form, data))
 
 
 def composed(

@@ -9,6 +9,7 @@ from django.utils.functional import cached_property
 
 from imagegen_app.admin.pages import (
     frame_fields,
+    grid_fields,
     input_fields,
     model_fields,
     pass_fields,
@@ -188,6 +189,26 @@ class FormSections:
             if self.form[name].value() or self.form[name].errors
         ]
         return [self.form[name] for name in named]
+
+    @property
+    def grid(self) -> list[tuple[Any, Any]]:
+        """For each side of a grid what differs along it, and its values."""
+        if "grid_columns" not in self.form.fields:
+            return []
+        return [
+            (self.form[f"grid_{side}"], self.form[f"grid_{side}_values"])
+            for side in grid_fields.SIDES
+        ]
+
+    @property
+    def grid_models(self) -> bool:
+        """Whether there are models to be compared."""
+        return "grid_models" in self.form.fields and len(self.form.usable) > 1
+
+    @property
+    def is_grid_open(self) -> bool:
+        """Whether a side of a grid is chosen."""
+        return any(axis.value() or axis.errors for axis, _values in self.grid)
 
     @property
     def takes_images(self) -> bool:

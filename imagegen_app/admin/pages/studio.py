@@ -29,16 +29,17 @@ from imagegen_app.admin.pages.studio_starts import (
     object_values,
     shown_start,
 )
+from imagegen_app.core import alternatives
 from imagegen_app.core.states import JobState
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import (
-    creation,
     from_job,
     job_actions,
     pass_planning,
+    request_sets,
 )
 from imagegen_app.services.jobs import job_previews, pass_chain
 from imagegen_app.services.library import delivery
@@ -98,8 +99,10 @@ class StudioPages(Pages):
         refusal_shown = _template_changed(request, form) if wanted else None
         if wanted and refusal_shown is None and form.is_for_this_template and form.is_valid():
             try:
-                job_request = replace(form.job_request(actor), session=kept["session"])
-                job = creation.request_images(actor=actor, job_request=job_request)
+                asked = form.request_set(actor)
+                requests = [replace(one, session=kept["session"]) for one in asked.requests]
+                asked = replace(asked, requests=tuple(requests))
+                job = request_sets.request_set(actor=actor, planned=asked)[0]
             except ActionRefused as refusal:
                 refusal_shown = refusal
                 form.show_refusal(refusal)
@@ -107,7 +110,11 @@ class StudioPages(Pages):
                 # The form stays as it was sent, for the next request; the stage shows this one.
                 lock = "lock" if form.cleaned_data.get("seed_lock") else "new"
                 address = studio_url(
-                    request, session=str(kept["session"]), again=str(job.pk), seed=lock, sent="1"
+                    request,
+                    session=str(kept["session"]),
+                    again=str(job.pk),
+                    seed=lock,
+                    sent="1" if asked.is_single else "set",
                 )
                 return HttpResponseRedirect(f"{address}#stage")
         context = {
@@ -212,7 +219,8 @@ class StudioPages(Pages):
         if target is not None and request.GET.get("object"):
             initial = object_values(request, target)
         if recipe is not None:
-            initial |= {**recipe.variables, "prompt": recipe.prompt}
+            earlier = {**recipe.variables, "prompt": recipe.prompt}
+            initial |= {name: alternatives.escape(text) for name, text in earlier.items()}
         initial |= {
             k.removeprefix("v_"): str(v) for k, v in request.GET.items() if k.startswith("v_")
         }

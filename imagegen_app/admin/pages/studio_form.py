@@ -15,6 +15,7 @@ from imagegen_app.admin.pages import (
     earlier_values,
     fixed_fields,
     form_requests,
+    grid_fields,
     input_fields,
     mask_fields,
     model_change,
@@ -29,7 +30,7 @@ from imagegen_app.core.limits import MAX_PROMPT_CHARS
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.models import Asset, ImageModel, Job, PromptTemplate
 from imagegen_app.services.gateways import adapters
-from imagegen_app.services.job_requests import creation, model_options
+from imagegen_app.services.job_requests import model_options, request_sets
 from imagegen_app.services.job_requests.model_options import ModelOptions
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE
 from imagegen_app.services.library import chooser
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
     from imagegen_app.core.prompts import Variable
     from imagegen_app.models import TemplateVersion
-    from imagegen_app.services.job_requests.values import JobRequest
+    from imagegen_app.services.job_requests.request_sets import RequestSet
     from imagegen_app.services.library.recipes import Recipe
     from imagegen_app.services.policy.access import ActionRefused
 
@@ -121,6 +122,7 @@ class StudioForm(forms.Form):
             self.fields.update(reference_fields.reference_fields(self.taken, self.options))
             picture = self._first("asset", data)
             self.fields.update(mask_fields.drawing_fields(picture, self.options))
+            self.fields.update(grid_fields.grid_fields(self.options, self.usable))
             sent = data if data is not None and is_bound else ()
             self.fields.update(parameter_fields(self._parameters(), sent=sent))
         self.fields.update(pass_fields.pass_fields(actor, version, granted=self.granted))
@@ -253,6 +255,7 @@ class StudioForm(forms.Form):
                     self.offer(name, sent[name], sent[name])
         self.initial.update(pass_fields.kept_values(data, version=self.version))
         self.initial.update(mask_fields.kept_values(data))
+        self.initial.update(grid_fields.kept_values(data))
 
     def offer(self, name: str, value: str, label: str) -> None:
         """Begin a choice with a value that may not be among those on offer."""
@@ -333,16 +336,16 @@ class StudioForm(forms.Form):
         found: Job | None = self._found("inputs_of", self["inputs_of"].value())
         return found
 
-    def job_request(self, actor: Person) -> JobRequest:
-        """Return the job request of a valid form; a page submitted twice creates one request.
+    def request_set(self, actor: Person) -> RequestSet:
+        """Return the requests of a valid form; a page submitted twice creates one set.
 
         :raises InvalidJobRequest: if a value is not valid.
         """
-        job_request = form_requests.composed(self, actor, self.cleaned_data)
-        return creation.with_form_key(job_request, page=self.cleaned_data.get("nonce", ""))
+        asked = form_requests.planned(self, actor, self.cleaned_data)
+        return request_sets.with_form_keys(asked, page=self.cleaned_data.get("nonce", ""))
 
-    def draft_job_request(self, actor: Person, *, words: str = "") -> JobRequest:
-        """Return the job request for the current values of a form that may be unfinished.
+    def draft_set(self, actor: Person, *, words: str = "") -> RequestSet:
+        """Return the requests for the current values of a form that may be unfinished.
 
         `words` stand for a prompt that is not written yet.
 
@@ -350,12 +353,12 @@ class StudioForm(forms.Form):
         """
         if self.is_bound:
             self.is_valid()
-            return form_requests.composed(
+            return form_requests.planned(
                 self, actor, getattr(self, "cleaned_data", {}), is_draft=True, words=words
             )
         initial = {name: self.get_initial_for_field(f, name) for name, f in self.fields.items()}
         model = None if self.options is None else self.options.image_model
-        return form_requests.composed(
+        return form_requests.planned(
             self,
             actor,
             {

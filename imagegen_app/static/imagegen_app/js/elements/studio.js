@@ -91,7 +91,13 @@ class Recipe extends HTMLElement {
   noteSent() {
     const url = new URL(window.location.href);
     if (!url.searchParams.has("sent")) return;
+    const draft = sessionStorage.getItem(DRAFT);
     sessionStorage.removeItem(DRAFT);
+    // The alternatives and the sides of a grid are in no job: they stay as they were typed.
+    if (draft && url.searchParams.get("sent") === "set") {
+      fill(this.form, JSON.parse(draft));
+      this.updateOptions();
+    }
     url.searchParams.delete("sent");
     window.history.replaceState(window.history.state, "", url);
     document.getElementById("imagegen-stage-title")?.focus({ preventScroll: true });
@@ -282,21 +288,8 @@ class Clock extends HTMLElement {
   }
 }
 
-// <imagegen-chosen token="…">: sends the selected image to the form that opened the studio.
-class Chosen extends HTMLElement {
-  connectedCallback() {
-    if (window.parent === window) return;
-    const pick = { type: "imagegen.chosen" };
-    for (const name of ["field", "token", "asset", "preview", "alt", "review"]) {
-      pick[name] = this.getAttribute(name) || "";
-    }
-    window.parent.postMessage(pick, window.location.origin);
-  }
-}
-
 // On every other page of the studio the request has been submitted.
 if (!document.querySelector("imagegen-recipe")) sessionStorage.removeItem(DRAFT);
 
 define("imagegen-recipe", Recipe);
 define("imagegen-clock", Clock);
-define("imagegen-chosen", Chosen);
