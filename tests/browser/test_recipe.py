@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,14 +14,11 @@ from tests.browser.site import barriers, shoot, wait_for_options, wait_until
 from tests.browser.test_references import HAND_IN
 from tests.services.library.test_marked_files import marked
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def studio(page: Any, live_server: Any) -> Callable[[], Any]:
+def studio(page: Any, live_server: Any) -> Any:
     page.goto(f"{live_server.url}/en/admin/imagegen/job/studio/")
     page.locator("imagegen-recipe.is-live").wait_for()
     page.check("[name=count][value='1']")

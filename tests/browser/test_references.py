@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from imagegen_app.models import Asset, Job
 from imagegen_app.testing.factories import make_asset, make_image
 from tests.browser.site import barriers, shoot, wait_for_options, wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = pytest.mark.browser
 
@@ -43,7 +40,7 @@ def picture(shop: Any, django_user_model: Any) -> Asset:
 
 
 @pytest.fixture
-def studio(page: Any, live_server: Any, picture: Asset) -> Callable[[], Any]:
+def studio(page: Any, live_server: Any, picture: Asset) -> Any:
     page.goto(f"{live_server.url}/en/admin/imagegen/job/studio/")
     page.locator("imagegen-references [data-act=files]:visible").wait_for()
     page.fill("[name=prompt]", "A mug")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imagegen_app.services.job_requests.values import JobRequest
 
 
-def other_model(name: str, **grant: object) -> ImageModel:
+def other_model(name: str, **grant: Any) -> ImageModel:
     model = make_image_model(
         name=name,
         provider=make_provider(adapter="sandbox"),
@@ -31,7 +31,7 @@ def other_model(name: str, **grant: object) -> ImageModel:
     return model
 
 
-def asked(site: Site, **values: object) -> JobRequest:
+def asked(site: Site, **values: Any) -> JobRequest:
     return composition.compose(
         actor=site.actor, prompt="A mug", model=site.model, count=2, **values
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SEEDS = Axis("seed", (1, 2, 3))
 
 
-def asked(site: Site, prompt: str = "A mug", **values: object) -> JobRequest:
+def asked(site: Site, prompt: str = "A mug", **values: Any) -> JobRequest:
     return composition.compose(
         actor=site.actor, prompt=prompt, model=site.model, count=1, size="1024x1024", **values
     )
