@@ -15,7 +15,6 @@ from imagegen_app.services.erasure import scopes
 from imagegen_app.services.job_requests import (
     creation,
     job_actions,
-    request_sets,
     sessions,
     templates,
     waiting_jobs,
@@ -152,16 +151,6 @@ COMMANDS = [
         "job.requested",
         lambda site: site.job_request(idempotency_key="page-1"),
         lambda actor, asked: creation.request_images(actor=actor, job_request=asked),
-        own="a form's idempotency key belongs to the person who opened it",
-    ),
-    Command(
-        "job_requests.request_sets.request_set",
-        "job.requested",
-        lambda site: request_sets.with_form_keys(
-            request_sets.plan_set([site.job_request()], [request_sets.Axis("seed", (1, 2))]),
-            page="page-1",
-        ),
-        lambda actor, asked: request_sets.request_set(actor=actor, planned=asked),
         own="a form's idempotency key belongs to the person who opened it",
     ),
     Command(

@@ -42,6 +42,7 @@ class Recall extends HTMLElement {
       if (!offer) continue;
       for (const one of offer.querySelectorAll("[data-needs-script]")) one.hidden = false;
       this.replaceChildren(offer);
+      this.scrollIntoView({ block: "nearest" });
       return;
     }
   }
