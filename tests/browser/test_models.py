@@ -196,7 +196,7 @@ def test_the_list_of_models_keeps_its_prices_and_tells_on_demand_who_may_not_be_
     page.focus("[data-show-refused]")
     page.keyboard.press("Enter")
     page.locator(".imagegen-refused").wait_for()
-    wait_for_options(page)
+    page.locator(".imagegen-generate:has-text('Generate 1')").wait_for()
     focused = page.evaluate("document.activeElement.textContent")
     shoot(page, "studio-models")
 
