@@ -30,3 +30,5 @@ MAX_INPUT_BYTES = 25 * 1024 * 1024
 MAX_WEBHOOK_BYTES = 256 * 1024
 #: An idempotency key, in characters.
 MAX_KEY_CHARS = 128
+#: Jobs of one grid or of alternatives in a prompt, which are made at once.
+MAX_GRID_CELLS = 36

@@ -525,6 +525,9 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=imagegen_app.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('submitting', 'Sending to provider'), ('awaiting', 'Generating'), ('ingesting', 'Preparing images'), ('uncertain', 'Outcome unknown'), ('succeeded', 'Completed'), ('failed', 'Failed'), ('blocked', 'Blocked by content check'), ('cancelled', 'Cancelled'), ('expired', 'Not finished in time')], default='queued', max_length=12, verbose_name='state')),
                 ('operation', models.CharField(choices=[('generate', 'Generate'), ('edit', 'Edit'), ('inpaint', 'Retouch an area'), ('outpaint', 'Extend the image'), ('vary', 'Create a variation'), ('upscale', 'Upscale'), ('remove_background', 'Remove background'), ('control', 'Follow a guide image'), ('erase', 'Erase an object'), ('replace', 'Replace an object'), ('recolour', 'Change colours'), ('relight', 'Change the lighting'), ('restore_faces', 'Restore faces')], max_length=20, verbose_name='operation')),
+                ('grid', models.UUIDField(blank=True, editable=False, null=True, verbose_name='grid')),
+                ('grid_cell', models.PositiveSmallIntegerField(blank=True, editable=False, null=True)),
+                ('grid_axes', models.JSONField(blank=True, default=dict, editable=False)),
                 ('image_number', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='image')),
                 ('chain_length', models.PositiveSmallIntegerField(default=1, verbose_name='follow-up passes')),
                 ('row_key', models.CharField(blank=True, max_length=120, verbose_name='row')),
@@ -1455,6 +1458,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='job',
             index=models.Index(fields=['row_key'], name='imagegen_job_row_key'),
+        ),
+        migrations.AddIndex(
+            model_name='job',
+            index=models.Index(fields=['grid', 'grid_cell'], name='imagegen_job_of_grid'),
         ),
         migrations.AddConstraint(
             model_name='job',

@@ -95,6 +95,14 @@ class Job(Record):
         db_index=False,
         verbose_name=_("studio session"),
     )
+    #: Jobs that were requested together, to be compared, have the same.
+    grid = models.UUIDField(_("grid"), null=True, blank=True, editable=False)
+    #: Its place in the grid, row by row, from 0.
+    grid_cell = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    #: What differs across (`columns`) and down (`rows`), and the number of columns (`width`).
+    grid_axes: models.JSONField[Any, Any] = models.JSONField(
+        default=dict, blank=True, editable=False
+    )
     replaces = ForeignKey(
         "self",
         on_delete=models.PROTECT,
@@ -290,6 +298,7 @@ class Job(Record):
             models.Index(fields=["state", "-created_at", "-id"], name="imagegen_job_by_state"),
             models.Index(fields=["error_code", "-created_at"], name="imagegen_job_by_error"),
             models.Index(fields=["row_key"], name="imagegen_job_row_key"),
+            models.Index(fields=["grid", "grid_cell"], name="imagegen_job_of_grid"),
         ]
         permissions = [
             ("request_job", "Can request images"),

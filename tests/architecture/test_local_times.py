@@ -23,7 +23,7 @@ IN_UTC = {
 #: The formats of Django whose times end in a full stop in English, and would double that of a sentence.
 WITH_FULL_STOP = re.compile(r"""date_format\(|["'](?:SHORT_)?(?:DATE)?TIME_FORMAT""")
 #: Modules that write a day alone, in a column of its own.
-DAYS_ALONE = {"admin/kept_answers.py"}
+DAYS_ALONE = {"admin/kept_answers.py", "admin/pages/model_list.py"}
 THE_PLACE = "services/foundation/local_times.py"
 
 

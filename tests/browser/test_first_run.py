@@ -172,6 +172,9 @@ def test_with_a_key_and_the_catalogue_it_takes_no_longer_also_on_a_phone(
     print(f"{person.clicks} clicks, {person.words} words: {person.seconds:.0f} s")  # noqa: T201 - as above
     assert "'openai-prod' has no value" in without_value
     assert set(wide.values()) == {0}, wide
-    assert page.locator("[name=image_model] option[selected]").inner_text() == "GPT Image 2.6 Flare"
+    assert (
+        page.locator(".imagegen-model:has(:checked) .imagegen-model-name").inner_text()
+        == "GPT Image 2.6 Flare"
+    )
     assert page.complaints == []
     assert person.seconds < MAX_SECONDS

@@ -45,7 +45,7 @@ def test_two_presses_that_both_arrive_make_one_job(demo: Site, visit: Callable[.
     form = {
         field.get_attribute("name"): field.input_value()
         for field in page.locator(
-            "form.imagegen-recipe :is(input[type=hidden], input[type=text], select)"
+            "form.imagegen-recipe :is(input[type=hidden], input[type=text], input:checked, select)"
         ).all()
     }
     form |= {"v_product": "cup sent twice", "size": "1024x1024", "count": "1", "generate": "1"}

@@ -64,7 +64,7 @@ def mask() -> bytes:
 
 
 def choose(page: Any, label: str) -> None:
-    page.select_option("[name=image_model]", label=label)
+    page.locator(".imagegen-model", has_text=label).locator("input").check()
     wait_for_options(page)
 
 
@@ -118,7 +118,7 @@ def test_the_model_and_its_options_are_reached_by_keyboard_and_focus_stays(
     page.locator("imagegen-recipe.is-live").wait_for()
     page.fill("[name=prompt]", "A cup")
     page.focus("[name=image_model]")
-    page.select_option("[name=image_model]", label="Sandbox 1")
+    page.locator(".imagegen-model", has_text="Sandbox 1").locator("input").check()
     page.keyboard.press("ArrowDown")
     wait_for_options(page)
     focused = page.evaluate("document.activeElement.name")
@@ -179,4 +179,31 @@ def test_a_draft_for_another_model_comes_back_with_its_options(
 
     assert page.input_value("[name=prompt]") == "A forgotten cup"
     assert page.input_value("[name=p_steps]") == "30"
+    assert page.complaints == []
+
+
+def test_the_list_of_models_keeps_its_prices_and_tells_on_demand_who_may_not_be_used(
+    page: Any, live_server: Any, others: dict[str, ImageModel]
+) -> None:
+    make_image_model(name="Strange", provider=others["Workflow"].provider)
+    page.goto(f"{live_server.url}/en/admin/imagegen/job/studio/")
+    page.locator("imagegen-recipe.is-live").wait_for()
+    choose(page, "Sandbox 1")
+    facts = page.locator(".imagegen-model", has_text="Small model").locator("[data-facts-of]")
+    before = facts.inner_text()
+    page.check("[name=count][value='1']")
+    page.fill("[name=prompt]", "A cup")
+    page.focus("[data-show-refused]")
+    page.keyboard.press("Enter")
+    page.locator(".imagegen-refused").wait_for()
+    page.locator(".imagegen-generate:has-text('Generate 1')").wait_for()
+    focused = page.evaluate("document.activeElement.textContent")
+    shoot(page, "studio-models")
+
+    assert before.startswith("0.08 USD")
+    assert facts.inner_text().startswith("0.02 USD")
+    assert focused == "Models you may not use"
+    assert "Your groups have no grant for “Strange”." in page.inner_text(".imagegen-refused")
+    assert page.locator(".imagegen-model", has_text="Strange").count() == 0
+    assert barriers(page, of="#content") == []
     assert page.complaints == []

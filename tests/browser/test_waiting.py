@@ -88,7 +88,7 @@ def work() -> Iterator[Callable[[], None]]:
 def request_one(page: Any, live_server: Any, model: ImageModel) -> Job:
     """Request one image of a model in the studio, and return its job."""
     page.goto(f"{live_server.url}{reverse('admin:imagegen_studio')}?template=product-still-life")
-    page.select_option("[name=image_model]", str(model.pk))
+    page.check(f"[name=image_model][value='{model.pk}']")
     wait_for_options(page)
     page.fill("[name=v_product]", "teapot")
     page.check("[name=count][value='1']")

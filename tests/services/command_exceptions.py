@@ -7,6 +7,9 @@ EXCEPTIONS = {
     "policy.workflows.check": "records only what the server says anew; see test_workflows",
     "library.copy_search.search_all": "finds nothing the second time; see test_copy_search",
     "library.takedown.delete_copies": "the sweep repeats it; see test_takedown",
+    "job_requests.request_sets.request_set": (
+        "records an event for each job; a page sent twice makes one set; see test_request_sets"
+    ),
     "job_requests.rereading.read_again": (
         "a second reading is refused: one is under way, or nothing new is left; see test_rereading"
     ),

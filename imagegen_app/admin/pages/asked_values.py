@@ -23,7 +23,7 @@ SOURCE_NOT_USABLE = gettext_lazy(
     "The image to start from cannot be used any more: it was rejected or withdrawn, or it is not yours. "
     "Choose another one."
 )
-_NAMES = ("operation", "image_model", "quality")
+_NAMES = ("operation", "image_model", "quality", "seed")
 _MAX_CHARS = 60
 #: Operations whose words say what is to change, or that need none: those of the image are neither.
 _NEEDS_NEW_WORDS = frozenset(
@@ -67,5 +67,10 @@ def fill_in(form: Any, asked: Mapping[str, str]) -> None:
             larger = frame_fields.doubled_size(picture, options)
             pixels = f"{larger.width} \N{MULTIPLICATION SIGN} {larger.height}"
             form.offer("size", str(larger), _("Larger: %(pixels)s") % {"pixels": pixels})
+    # After a request, a seed is kept where that was asked for, and random again otherwise.
+    if asked.get("seed") == "lock":
+        fields["seed_lock"].initial = True
+    elif asked.get("seed") == "new":
+        fields["seed"].initial = None
     if asked.get("quality") in dict(fields["quality"].choices):
         fields["quality"].initial = asked["quality"]

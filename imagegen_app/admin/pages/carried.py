@@ -15,9 +15,18 @@ if TYPE_CHECKING:
 _PURPOSE: Final = ("embed", "field", "target", "object")
 
 
-def opened_for(request: HttpRequest) -> dict[str, str]:
-    """Return for which field or object an image is wanted, as query parameters; empty for none."""
-    return {name: request.GET[name] for name in _PURPOSE if request.GET.get(name)}
+def opened_for(request: HttpRequest, *names: str) -> dict[str, str]:
+    """Return for which field or object an image is wanted, as query parameters; empty for none.
+
+    :param names: further parameters that tell of a purpose.
+    """
+    return {name: request.GET[name] for name in (*_PURPOSE, *names) if request.GET.get(name)}
+
+
+def chosen_for(request: HttpRequest) -> dict[str, str]:
+    """Return what the library was opened to choose an image for; empty where it is only looked at."""
+    purpose = opened_for(request, "pick")
+    return {**purpose, **opened_for(request, "session")} if purpose else {}
 
 
 def carried_query(request: HttpRequest, **changes: str) -> str:

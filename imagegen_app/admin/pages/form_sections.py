@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import cached_property
 
-from imagegen_app.admin.pages import frame_fields, input_fields, model_fields, pass_fields
+from imagegen_app.admin.pages import (
+    frame_fields,
+    grid_fields,
+    input_fields,
+    model_fields,
+    pass_fields,
+    reference_fields,
+)
 from imagegen_app.admin.pages.parameter_fields import PREFIX
+from imagegen_app.core.limits import MAX_INPUTS, MAX_PROMPT_CHARS
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.services.job_requests.model_options import needs_image
 
@@ -75,6 +83,22 @@ class FormSections:
         ]
 
     @cached_property
+    def taken(self) -> list[reference_fields.TakenRow]:
+        """The rows of images of the library."""
+        return reference_fields.taken_rows(self.form)
+
+    @property
+    def roles(self) -> list[tuple[str, str]]:
+        """What an image can be for."""
+        return reference_fields.offered_roles(self.form.options)
+
+    @property
+    def most_images(self) -> int:
+        """How many images one request of the model can have, masks not counted."""
+        options = self.form.options
+        return 0 if options is None else min(options.capabilities.max_inputs, MAX_INPUTS)
+
+    @cached_property
     def takes_mask(self) -> bool:
         """Whether a mask can be drawn: over the source image, for a model that takes one."""
         return "mask_left" in self.form.fields and bool(self._most(InputRole.MASK))
@@ -134,13 +158,28 @@ class FormSections:
         return any(row.is_filled for row in self.passes)
 
     @property
+    def shows_seed(self) -> bool:
+        """Whether the model takes a seed, or one is given."""
+        options, field = self.form.options, self.form["seed"]
+        return (
+            (options is not None and options.capabilities.supports_seed)
+            or bool(field.value())
+            or bool(field.errors)
+        )
+
+    @property
+    def prompt_limit(self) -> int:
+        """How many characters the model takes as a prompt."""
+        options = self.form.options
+        return MAX_PROMPT_CHARS if options is None else options.capabilities.max_prompt_chars
+
+    @property
     def parameters(self) -> list[Any]:
-        """Seed, negative prompt, the model's own parameters, and what an earlier job had besides."""
+        """Negative prompt, the model's own parameters, and what an earlier job had besides."""
         options = self.form.options
         named = [name for name in self.form.fields if name.startswith(PREFIX)]
         for name, is_offered in (
             ("negative", options is not None and options.capabilities.supports_negative_prompt),
-            ("seed", options is not None and options.capabilities.supports_seed),
         ):
             if is_offered or self.form[name].value() or self.form[name].errors:
                 named.insert(0, name)
@@ -150,6 +189,26 @@ class FormSections:
             if self.form[name].value() or self.form[name].errors
         ]
         return [self.form[name] for name in named]
+
+    @property
+    def grid(self) -> list[tuple[Any, Any]]:
+        """For each side of a grid what differs along it, and its values."""
+        if "grid_columns" not in self.form.fields:
+            return []
+        return [
+            (self.form[f"grid_{side}"], self.form[f"grid_{side}_values"])
+            for side in grid_fields.SIDES
+        ]
+
+    @property
+    def grid_models(self) -> bool:
+        """Whether there are models to be compared."""
+        return "grid_models" in self.form.fields and len(self.form.usable) > 1
+
+    @property
+    def is_grid_open(self) -> bool:
+        """Whether a side of a grid is chosen."""
+        return any(axis.value() or axis.errors for axis, _values in self.grid)
 
     @property
     def takes_images(self) -> bool:
@@ -177,7 +236,8 @@ class FormSections:
     @property
     def are_parameters_open(self) -> bool:
         """Whether the section for parameters is open: one of them has a value or an error."""
-        is_filled = any(field.errors or field.value() for field in self.parameters)
+        fields = [*self.parameters, self.form["seed"], self.form["seed_lock"]]
+        is_filled = any(field.errors or field.value() for field in fields)
         return is_filled or any(row.is_filled for row in self.loras)
 
     def _most(self, role: InputRole) -> int:

@@ -101,6 +101,7 @@ def input_fields(options: ModelOptions) -> dict[str, forms.Field]:
             _("%(formats)s; at most %(most)s MB each. They are edited as the prompt says.")
             % {"formats": ", ".join(input_formats()), "most": MAX_INPUT_BYTES // _MEGABYTE},
             most=options.most_images(InputRole.IMAGE),
+            role=InputRole.IMAGE,
         ),
         "mask": _upload(
             _("Mask"),
@@ -108,16 +109,19 @@ def input_fields(options: ModelOptions) -> dict[str, forms.Field]:
                 "As large as the source image: white where it is to be changed, black where it stays."
             ),
             most=1,
+            role=InputRole.MASK,
         ),
         "references": _upload(
             _("Reference images"),
             _("What they show can appear in the new image."),
             most=options.most_images(InputRole.REFERENCE),
+            role=InputRole.REFERENCE,
         ),
         "styles": _upload(
             _("Style references"),
             _("The new image looks like them, and shows something else."),
             most=options.most_images(InputRole.STYLE),
+            role=InputRole.STYLE,
         ),
     }
     for number in range(MAX_GUIDES):
@@ -179,7 +183,7 @@ def _stand_in(role: InputRole) -> InputSource:
 def given_loras(data: Mapping[str, Any]) -> list[Lora]:
     """Return the LoRA that have a name."""
     return [
-        Lora(name, _value(data, f"lora_{number}_weight", 1.0))
+        Lora(name, number_of(data, f"lora_{number}_weight", 1.0))
         for number in range(MAX_LORAS)
         if (name := str(data.get(f"lora_{number}") or "").strip())
     ]
@@ -245,7 +249,7 @@ def _guide_fields(number: int, capabilities: Capabilities) -> dict[str, forms.Fi
     name = f"guide_{number}"
     kinds = [(kind, kind.replace("_", " ")) for kind in capabilities.control_kinds]
     return {
-        f"{name}_file": _upload(_("Image"), "", most=1),
+        f"{name}_file": _upload(_("Image"), "", most=1, role=InputRole.CONTROL),
         f"{name}_kind": OfferedChoiceField(
             label=_("Kind"), required=False, choices=[("", _("As usual")), *kinds]
         ),
@@ -255,10 +259,12 @@ def _guide_fields(number: int, capabilities: Capabilities) -> dict[str, forms.Fi
     }
 
 
-def _upload(label: str, help_text: str, *, most: int) -> UploadsField:
+def _upload(label: str, help_text: str, *, most: int, role: InputRole) -> UploadsField:
     attrs: dict[str, Any] = {
         "accept": ",".join(input_formats().values()),
         "data-most-bytes": MAX_INPUT_BYTES,
+        "data-role": role.value,
+        "data-most": most,
         "data-too-large": _("“%(name)s” is too large: at most %(most)s MB are accepted.")
         % {"name": "{name}", "most": MAX_INPUT_BYTES // _MEGABYTE},
     }
@@ -282,15 +288,18 @@ def _guide(data: Mapping[str, Any], number: int) -> ControlGuide:
     name = f"guide_{number}"
     return ControlGuide(
         kind=str(data.get(f"{name}_kind") or ""),
-        weight=_value(data, f"{name}_weight", 1.0),
-        start=_value(data, f"{name}_start", 0.0),
-        end=_value(data, f"{name}_end", 1.0),
+        weight=number_of(data, f"{name}_weight", 1.0),
+        start=number_of(data, f"{name}_start", 0.0),
+        end=number_of(data, f"{name}_end", 1.0),
     )
 
 
-def _value(data: Mapping[str, Any], name: str, usual: float) -> float:
-    value = data.get(name)
-    return usual if value is None or value == "" else float(value)
+def number_of(data: Mapping[str, Any], name: str, usual: float) -> float:
+    """Return a number of a form that may be unfinished; the usual one for what is none."""
+    try:
+        return float(data.get(name) or usual) if data.get(name) != 0 else 0.0
+    except ValueError:
+        return usual
 
 
 def _read(file: Any) -> bytes:

@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
-from imagegen_app.admin.pages.carried import opened_for
+from imagegen_app.admin.pages.carried import chosen_for
 from imagegen_app.admin.pages.library_parts import (
     active_filters,
     built_in_views,
@@ -107,7 +107,7 @@ class LibraryPages(Pages):
         return HttpResponseRedirect(f"{admin_url('imagegen_library')}?{wanted.as_query()}")
 
     def _shown(self, request: HttpRequest, actor: Person, wanted: AssetFilter) -> dict[str, Any]:
-        carried = opened_for(request)
+        carried = chosen_for(request)
         assets = asset_filters.find(actor, wanted, for_use=bool(carried))
         rows = assets.select_related(
             "job__image_model", "job__template_version__template"

@@ -48,9 +48,12 @@ class Facet:
 
 
 def tile_of(asset: Asset, *, reader: Person, carried: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a tile shows of an image; where an image is chosen for a field, it leads on there."""
+    """Return what a tile shows of an image; where an image is chosen for a field or a request, it
+    leads on there.
+    """
+    page = "imagegen_studio_reference" if carried.get("pick") else "imagegen_studio_choose"
     address = (
-        f"{admin_url('imagegen_studio_choose', asset.pk)}?{urlencode(carried)}"
+        f"{admin_url(page, asset.pk)}?{urlencode(carried)}"
         if carried
         else admin_url("imagegen_asset_change", asset.pk)
     )

@@ -8,7 +8,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from imagegen_app.admin.pages import input_fields
+from imagegen_app.admin.pages import input_fields, reference_fields
 from imagegen_app.admin.pages.model_fields import TIER_NAMES, USUAL_QUALITY
 from imagegen_app.admin.pages.parameter_fields import PREFIX, given_parameters, parameter_label
 from imagegen_app.core.quality_tiers import QualityTier
@@ -110,6 +110,15 @@ def _inputs(
         name = f"guide_{number}_kind"
         if values.get(name) and values[name] not in offer.control_kinds:
             yield name, "", _left_out(options, _("Kind"), values[name])
+    for name, new, before, after in reference_fields.moved_roles(values, options):
+        if new:
+            text = _(
+                "“%(model)s” does not take this (%(part)s): the image is now used as “%(role)s”."
+            )
+            names = {"model": options.image_model.name, "part": before, "role": after}
+            yield name, new, text % names
+        else:
+            yield name.removesuffix("_role"), "", _left_out(options, before, _("chosen image"))
     for number in range(offer.max_loras, input_fields.MAX_LORAS):
         name = f"lora_{number}"
         if values.get(name):

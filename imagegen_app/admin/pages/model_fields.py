@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from imagegen_app.core.quality_tiers import QualityTier
 from imagegen_app.core.types import Operation, Size
 from imagegen_app.forms.fields import OfferedChoiceField
 from imagegen_app.models.labels import LABELS
+from imagegen_app.services.job_requests.composition import LARGEST_SEED
 from imagegen_app.services.job_requests.model_options import operations_of
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE, describe_part
 
@@ -80,6 +82,9 @@ def model_fields(
             max_value=MAX_NUMBER,
             help_text=_seed_help(options),
         ),
+        "seed_lock": forms.BooleanField(
+            label=_("Keep this seed for the next requests"), required=False
+        ),
         "negative": forms.CharField(
             label=_("Negative prompt (what to leave out)"), required=False, max_length=1000
         ),
@@ -138,6 +143,11 @@ def whole_number(value: object) -> int | None:
     """Return a seed as a number; None for what is none."""
     text = str(value if value is not None else "")
     return int(text) if text.isdecimal() and len(text) <= _MAX_SEED_DIGITS else None
+
+
+def drawn_seed(nonce: str) -> int:
+    """Return a seed for a form that is to keep one but names none: the same for the same page."""
+    return int.from_bytes(hashlib.sha256(nonce.encode()).digest()[:4], "big") % LARGEST_SEED
 
 
 def given_quality(value: str) -> str | None:

@@ -13,11 +13,13 @@ from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.carried import carried_query, studio_url
+from imagegen_app.admin.pages.parameter_fields import parameter_label
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Job, StudioSession
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import job_actions, sessions
+from imagegen_app.services.job_requests.request_sets import MODEL, SEED, WORDS
 from imagegen_app.services.library import delivery, review_cases, session_turns
 from imagegen_app.services.monitoring import progress
 from imagegen_app.services.monitoring.mail_preferences import is_offered
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.services.library.grid_turns import Grid
     from imagegen_app.services.library.session_turns import Stage, Turn
 
 _TILE_WIDTH: Final = 640
@@ -83,6 +86,7 @@ def stage_context(request: HttpRequest, actor: Person, session: uuid.UUID) -> di
         "stage": stage,
         "running": [_shown(request, session, turn) for turn in stage.running],
         "turns": [_shown(request, session, turn) for turn in stage.turns],
+        "is_running": stage.is_running,
         "older_url": studio_url(request, session=str(session), before=str(stage.older_than))
         if stage.older_than
         else "",
@@ -124,10 +128,44 @@ def _shown(request: HttpRequest, session: uuid.UUID, turn: Turn) -> dict[str, An
             }
             for asset in turn.images
         ],
+        "grid": _shown_grid(turn),
         "again": again(),
         "again_prompt": again(only="prompt"),
         "again_seed": again(only="seed"),
     }
+
+
+def _shown_grid(turn: Turn) -> dict[str, Any] | None:
+    grid = turn.grid
+    if grid is None:
+        return None
+    names = {SEED: _("Seed"), MODEL: _("Image model"), WORDS: _("Words"), "": ""}
+    return {
+        "columns": names.get(grid.columns) or parameter_label(grid.columns),
+        "rows": names[grid.rows] if grid.rows in names else parameter_label(grid.rows),
+        "column_labels": grid.column_labels,
+        "rows_of_cells": [
+            {
+                "label": label,
+                "cells": [
+                    {"turn": cell, "label": _cell_label(label, column), "tiles": _tiles(cell)}
+                    for column, cell in zip(grid.column_labels, cells, strict=True)
+                ],
+            }
+            for label, cells in zip(grid.row_labels, grid.cells, strict=True)
+        ],
+    }
+
+
+def _cell_label(row: str, column: str) -> str:
+    return ", ".join(filter(None, (column, row)))
+
+
+def _tiles(turn: Turn | None) -> list[dict[str, Any]]:
+    return [
+        {"asset": asset, "url": delivery.preview_url(asset, width=320)}
+        for asset in (turn.images if turn else ())
+    ]
 
 
 def _front(stage: Stage) -> object:
@@ -143,11 +181,22 @@ def _news(stage: Stage) -> str:
     if not stage.turns:
         return ""
     newest = stage.turns[0]
+    if newest.grid is not None:
+        return _news_of_grid(newest.grid)
     if not newest.images:
         return newest.progress.message
     return ngettext(
         "%(count)s image is ready", "%(count)s images are ready", len(newest.images)
     ) % {"count": len(newest.images)}
+
+
+def _news_of_grid(grid: Grid) -> str:
+    turns = [turn for row in grid.cells for turn in row if turn]
+    ended = sum(turn.progress.is_final for turn in turns)
+    return _("%(ended)s of %(count)s jobs of the grid have ended") % {
+        "ended": ended,
+        "count": len(turns),
+    }
 
 
 class StagePages(Pages):

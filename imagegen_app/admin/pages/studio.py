@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from imagegen_app.admin.pages import model_list
 from imagegen_app.admin.pages.asked_values import asked_values
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.carried import carried_query, studio_url
@@ -25,16 +26,17 @@ from imagegen_app.admin.pages.studio_starts import (
     object_values,
     shown_start,
 )
+from imagegen_app.core import alternatives
 from imagegen_app.core.states import JobState
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import (
-    creation,
     from_job,
     job_actions,
     pass_planning,
+    request_sets,
 )
 from imagegen_app.services.jobs import job_previews, pass_chain
 from imagegen_app.services.library import delivery
@@ -94,15 +96,22 @@ class StudioPages(Pages):
         refusal_shown = _template_changed(request, form) if wanted else None
         if wanted and refusal_shown is None and form.is_for_this_template and form.is_valid():
             try:
-                job_request = replace(form.job_request(actor), session=kept["session"])
-                job = creation.request_images(actor=actor, job_request=job_request)
+                asked = form.request_set(actor)
+                requests = [replace(one, session=kept["session"]) for one in asked.requests]
+                asked = replace(asked, requests=tuple(requests))
+                job = request_sets.request_set(actor=actor, planned=asked)[0]
             except ActionRefused as refusal:
                 refusal_shown = refusal
                 form.show_refusal(refusal)
             else:
                 # The form stays as it was sent, for the next request; the stage shows this one.
+                lock = "lock" if form.cleaned_data.get("seed_lock") else "new"
                 address = studio_url(
-                    request, session=str(kept["session"]), again=str(job.pk), sent="1"
+                    request,
+                    session=str(kept["session"]),
+                    again=str(job.pk),
+                    seed=lock,
+                    sent="1" if asked.is_single else "set",
                 )
                 return HttpResponseRedirect(f"{address}#stage")
         context = {
@@ -111,7 +120,9 @@ class StudioPages(Pages):
             "sections": FormSections(form),
             "refusal": refusal_shown,
             "is_kept": request.method == "POST",
+            "is_fragment": False,
             "start": shown_start(form),
+            **model_list.refused_context(request, actor, form),
             **offer_context(actor, form),
             **stage_context(request, actor, kept["session"]),
             **kept,
@@ -124,7 +135,12 @@ class StudioPages(Pages):
         if request.method != "POST":
             raise Http404
         form = self._form(request, actor)
-        context = {"form": form, **offer_context(actor, form)}
+        context = {
+            "form": form,
+            "is_fragment": True,
+            **model_list.refused_context(request, actor, form),
+            **offer_context(actor, form),
+        }
         return TemplateResponse(request, "imagegen_app/admin/studio/_quote.html", context)
 
     def options(self, request: HttpRequest, actor: Person) -> HttpResponse:
@@ -136,6 +152,9 @@ class StudioPages(Pages):
             "form": form,
             "sections": FormSections(form),
             "start": shown_start(form),
+            "carried": carried_query(request),
+            "is_fragment": True,
+            "refused_models": None,
             **offer_context(actor, form),
         }
         return TemplateResponse(
@@ -198,7 +217,8 @@ class StudioPages(Pages):
         if target is not None and request.GET.get("object"):
             initial = object_values(request, target)
         if recipe is not None:
-            initial |= {**recipe.variables, "prompt": recipe.prompt}
+            earlier = {**recipe.variables, "prompt": recipe.prompt}
+            initial |= {name: alternatives.escape(text) for name, text in earlier.items()}
         initial |= {
             k.removeprefix("v_"): str(v) for k, v in request.GET.items() if k.startswith("v_")
         }
@@ -213,6 +233,7 @@ class StudioPages(Pages):
             values=initial,
             files=request.FILES if request.method == "POST" else None,
             asset=str(request.GET.get("from", "")),
+            taken=str(request.GET.get("take", "")),
             recipe=recipe,
             asked=asked_values(request),
             is_kept=is_kept and request.method == "POST",

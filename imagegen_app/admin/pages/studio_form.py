@@ -13,23 +13,26 @@ from imagegen_app.admin.pages import (
     asked_values,
     earlier_values,
     fixed_fields,
-    frame_fields,
+    form_requests,
+    grid_fields,
     input_fields,
     mask_fields,
     model_change,
     model_fields,
     pass_fields,
+    reference_fields,
 )
-from imagegen_app.admin.pages.parameter_fields import given_parameters, parameter_fields
+from imagegen_app.admin.pages.parameter_fields import parameter_fields
 from imagegen_app.admin.pages.start_fields import StartFields
 from imagegen_app.admin.pages.variable_fields import variable_field
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
 from imagegen_app.core.types import InputRole, Operation
-from imagegen_app.models import Asset, ImageModel, Job, PromptTemplate
+from imagegen_app.models import ImageModel, Job, PromptTemplate
 from imagegen_app.services.gateways import adapters
-from imagegen_app.services.job_requests import composition, creation, from_job, model_options
-from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE, InputSource
+from imagegen_app.services.job_requests import model_options, request_sets
+from imagegen_app.services.job_requests.model_options import ModelOptions
+from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE
 from imagegen_app.services.library import chooser
 from imagegen_app.services.policy import access
 
@@ -39,8 +42,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
     from imagegen_app.core.prompts import Variable
     from imagegen_app.models import TemplateVersion
-    from imagegen_app.services.job_requests.model_options import ModelOptions
-    from imagegen_app.services.job_requests.values import JobRequest
+    from imagegen_app.services.job_requests.request_sets import RequestSet
     from imagegen_app.services.library.content_images import ContentImage
     from imagegen_app.services.library.recipes import Recipe
     from imagegen_app.services.policy.access import ActionRefused
@@ -70,6 +72,7 @@ class StudioForm(StartFields):
         values: Mapping[str, str],
         files: Any = None,
         asset: str = "",
+        taken: str = "",
         recipe: Recipe | None = None,
         asked: Mapping[str, str] | None = None,
         is_kept: bool = False,
@@ -102,14 +105,19 @@ class StudioForm(StartFields):
         self._add_texts(values)
         if recipe is not None and recipe.inputs_of is not None and not asset:
             self.fields["inputs_of"].initial = recipe.inputs_of.pk
-        self._promised = input_fields.promised_files(data)
-        self._chosen = {*self._promised, *(files or ()), *mask_fields.drawn_names(data)}
+        self.taken = reference_fields.taken_images(data, actor=actor, added=taken)
+        if any(one.asset is None for one in self.taken):
+            self.changes.append(str(asked_values.SOURCE_NOT_USABLE))
+        self.promised = input_fields.promised_files(data)
+        self._chosen = {*self.promised, *(files or ()), *mask_fields.drawn_names(data)}
         self.options = self._options(data, recipe)
         self.fields.update(model_fields.model_fields(self.options, version))
         if self.options is not None:
             self.fields.update(input_fields.input_fields(self.options))
+            self.fields.update(reference_fields.reference_fields(self.taken, self.options))
             picture = self._first("asset", data) or content
             self.fields.update(mask_fields.drawing_fields(picture, self.options))
+            self.fields.update(grid_fields.grid_fields(self.options, self.usable))
             sent = data if data is not None and is_bound else ()
             self.fields.update(parameter_fields(self._parameters(), sent=sent))
         self.fields.update(pass_fields.pass_fields(actor, version, granted=self.granted))
@@ -131,7 +139,7 @@ class StudioForm(StartFields):
         wanted = str((self._asked if data is None else data).get("image_model") or "")
         if not wanted and recipe is not None:
             wanted = str(recipe.image_model_id)
-        model = next((m for m in self._usable if str(m.pk) == wanted), None)
+        model = next((m for m in self.usable if str(m.pk) == wanted), None)
         model = model or self._model_to_begin_with(data)
         if model is None:
             return None
@@ -141,15 +149,18 @@ class StudioForm(StartFields):
         except adapters.ProviderNotConfigured as error:
             self.changes.append(str(error))
             return None
-        return model_options.ModelOptions(model, self._operation(data, offer), offer)
+        return ModelOptions(model, self._operation(data, model, offer), offer)
 
     def _model_to_begin_with(self, data: Any) -> ImageModel | None:
         """Return the first model that makes images of words alone, unless there is an image."""
         if self.content or any(self._first(name, data) for name in ("asset", "inputs_of")):
-            return next(iter(self._usable), None)
-        return next(filter(model_options.generates, self._usable), next(iter(self._usable), None))
+            return next(iter(self.usable), None)
+        if any(one.asset for one in self.taken):
+            taking = (m for m in self.usable if model_options.takes_images(m))
+            return next(taking, next(iter(self.usable), None))
+        return next(filter(model_options.generates, self.usable), next(iter(self.usable), None))
 
-    def _operation(self, data: Any, offer: Any) -> Operation:
+    def _operation(self, data: Any, model: ImageModel, offer: Any) -> Operation:
         """Return what the form is for, as far as that is known before it is sent."""
         wanted = str((self._asked if data is None else data).get("operation") or "")
         if wanted in offer.operations:
@@ -161,6 +172,9 @@ class StudioForm(StartFields):
             return Operation(template.operation)
         roles = input_fields.roles_by_field()
         chosen = {role for name, role in roles.items() if name in self._chosen}
+        chosen |= reference_fields.roles_of(
+            self.taken, ModelOptions(model, Operation.GENERATE, offer)
+        )
         if self._first("asset", data) or self.content:
             chosen.add(InputRole.IMAGE)
         return model_options.operation_for(offer, frozenset(chosen))
@@ -181,7 +195,7 @@ class StudioForm(StartFields):
         """Offer the values of an earlier job; return what of them is not kept, in sentences."""
         model = self._choice("image_model")
         recipe = asked_values.with_asked_model(recipe, self.options, self._asked)
-        if any(m.pk == recipe.image_model_id for m in self._usable):
+        if any(m.pk == recipe.image_model_id for m in self.usable):
             model.initial = recipe.image_model_id
         values, told = earlier_values.values_of(
             recipe,
@@ -204,7 +218,7 @@ class StudioForm(StartFields):
         options = self.options
         if options is not None and sent.get("shown_model") != str(options.image_model.pk):
             sent, changes = model_change.adapted(
-                sent, options, parameters=self._parameters(), promised=self._promised
+                sent, options, parameters=self._parameters(), promised=self.promised
             )
             self.changes += changes
         if mask_fields.are_lost(data, files):
@@ -221,6 +235,7 @@ class StudioForm(StartFields):
                     self.offer(name, sent[name], sent[name])
         self.initial.update(pass_fields.kept_values(data, version=self.version))
         self.initial.update(mask_fields.kept_values(data))
+        self.initial.update(grid_fields.kept_values(data))
 
     def offer(self, name: str, value: str, label: str) -> None:
         """Begin a choice with a value that may not be among those on offer."""
@@ -240,13 +255,12 @@ class StudioForm(StartFields):
         ).order_by("name")
         fixed = version.image_model_id if version else None
         self.granted = access.granted_models(actor)
-        self._usable = [m for m in self.granted if fixed in {None, m.pk}]
+        self.usable = [m for m in self.granted if fixed in {None, m.pk}]
         self.fields["image_model"] = forms.ModelChoiceField(
-            queryset=ImageModel.objects.filter(pk__in=[m.pk for m in self._usable]).order_by(
-                "name"
-            ),
+            queryset=ImageModel.objects.filter(pk__in=[m.pk for m in self.usable]).order_by("name"),
             label=_("Image model"),
             empty_label=None,
+            widget=forms.RadioSelect,
         )
 
     def _add_texts(self, values: Mapping[str, str]) -> None:
@@ -268,8 +282,10 @@ class StudioForm(StartFields):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         for name, reason in input_fields.incomplete_rows(data):
-            if not self._promised.get(name):
+            if not self.promised.get(name):
                 self.add_error(name, reason)
+        if any(one.asset is None for one in self.taken):
+            self.add_error("asset", asked_values.SOURCE_NOT_USABLE)
         for name, reason in pass_fields.pass_problems(data):
             self.add_error(name, reason)
         return data
@@ -281,28 +297,34 @@ class StudioForm(StartFields):
             self.add_error(pass_fields.field_of(self.cleaned_data, position), refusal.reason)
 
     @property
-    def _has_passes(self) -> bool:
+    def has_passes(self) -> bool:
+        """Whether the form was shown with follow-up passes."""
         return not self.is_bound or "pass_0" in self.data
 
-    def job_request(self, actor: Person) -> JobRequest:
-        """Return the job request of a valid form; a page submitted twice creates one request.
+    def request_set(self, actor: Person) -> RequestSet:
+        """Return the requests of a valid form; a page submitted twice creates one set.
 
         :raises InvalidJobRequest: if a value is not valid.
         """
-        job_request = self._compose(actor, self.cleaned_data)
-        return creation.with_form_key(job_request, page=self.cleaned_data.get("nonce", ""))
+        asked = form_requests.planned(self, actor, self.cleaned_data)
+        return request_sets.with_form_keys(asked, page=self.cleaned_data.get("nonce", ""))
 
-    def draft_job_request(self, actor: Person) -> JobRequest:
-        """Return the job request for the current values of a form that may be unfinished.
+    def draft_set(self, actor: Person, *, words: str = "") -> RequestSet:
+        """Return the requests for the current values of a form that may be unfinished.
+
+        `words` stand for a prompt that is not written yet.
 
         :raises InvalidJobRequest: if a value is missing or not valid.
         """
         if self.is_bound:
             self.is_valid()
-            return self._compose(actor, getattr(self, "cleaned_data", {}), is_draft=True)
+            return form_requests.planned(
+                self, actor, getattr(self, "cleaned_data", {}), is_draft=True, words=words
+            )
         initial = {name: self.get_initial_for_field(f, name) for name, f in self.fields.items()}
         model = None if self.options is None else self.options.image_model
-        return self._compose(
+        return form_requests.planned(
+            self,
             actor,
             {
                 **initial,
@@ -312,60 +334,5 @@ class StudioForm(StartFields):
                 "seed": model_fields.whole_number(initial.get("seed")),
             },
             is_draft=True,
+            words=words,
         )
-
-    def _compose(
-        self, actor: Person, data: Mapping[str, Any], *, is_draft: bool = False
-    ) -> JobRequest:
-        asset, earlier = data.get("asset"), data.get("inputs_of")
-        starts = (
-            [] if earlier is None else from_job.own_input_sources(earlier, version=self.version)
-        )
-        picture = asset or self.content
-        starts += [] if picture is None else [_source_of(picture)]
-        starts += input_fields.given_inputs(data, promised=self._promised if is_draft else None)
-        starts = mask_fields.with_drawing(starts, data, picture)
-        quality = model_fields.given_quality(str(data.get("quality") or ""))
-        size = model_fields.size_beside(quality, str(data.get("size") or ""), self.options)
-        given = given_parameters(data)
-        size, given = frame_fields.with_frame(picture, data, size, given, self.options)
-        if is_draft and size == SIZE_OF_SOURCE and not starts:
-            # Uploads are not sent along for a price.
-            size = ""
-        job_request = composition.compose(
-            actor=actor,
-            template=self.version,
-            variables={v.name: data.get(f"v_{v.name}", "") for v in self.variables},
-            prompt=str(data.get("prompt") or ""),
-            negative_prompt=str(data.get("negative") or ""),
-            model=data.get("image_model"),
-            size=size,
-            count=int(data.get("count") or model_fields.DEFAULT_COUNT),
-            seed=data.get("seed"),
-            quality=quality,
-            background=str(data.get("background") or ""),
-            output_format=str(data.get("output_format") or ""),
-            parameters=given,
-            loras=input_fields.given_loras(data),
-            operation=self._asked_operation(data, starts),
-            inputs=starts,
-            # A form without these fields asks for those of the template.
-            passes=pass_fields.given_passes(data) if self._has_passes else None,
-        )
-        return job_request if earlier is None else from_job.as_received(job_request, earlier)
-
-    def _asked_operation(self, data: Mapping[str, Any], starts: list[InputSource]) -> str:
-        """Return what is asked for: as chosen, as before, as the template says, or as inputs tell."""
-        if data.get("operation"):
-            return str(data["operation"])
-        earlier: Job | None = data.get("inputs_of")
-        if earlier is not None:
-            return str(earlier.operation)
-        if self.options is None or (self.version and self.version.operation != Operation.GENERATE):
-            return ""
-        roles = frozenset(source.role for source in starts)
-        return model_options.operation_for(self.options.capabilities, roles)
-
-
-def _source_of(picture: Asset | ContentImage) -> InputSource:
-    return InputSource(asset=picture) if isinstance(picture, Asset) else picture.source

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from imagegen_app.admin.pages import model_list
 from imagegen_app.admin.pages.studio_starts import setup_url
-from imagegen_app.services.job_requests import creation
+from imagegen_app.services.job_requests import request_sets
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.monitoring import progress
 from imagegen_app.services.policy import free_allowances
@@ -25,31 +26,52 @@ def offer_context(actor: Person, form: StudioForm) -> dict[str, Any]:
         "setup_url": "",
         "is_touched": form.is_bound,
         "is_unfinished": False,
+        "models": (),
     }
     try:
-        job_request = form.draft_job_request(actor)
-        offer = creation.offer(actor=actor, job_request=job_request)
+        asked = form.draft_set(actor)
+        job_request = asked.requests[0]
+        none["models"] = model_list.model_rows(actor, form, job_request)
+        offered = request_sets.offer_set(actor=actor, planned=asked)
+        offer = offered.offers[0]
     except ActionRefused as refusal:
         return {
             **none,
+            "models": none["models"] or _unworded_models(actor, form),
             "hindrance": refusal,
             "setup_url": setup_url(actor, form),
             # What is not there yet is no fault: the form says what comes next.
             "is_unfinished": isinstance(refusal, InvalidJobRequest) and form.options is not None,
         }
-    if not offer.is_possible:
-        return {**none, "hindrance": offer.refusal, "job_request": job_request}
+    if offered.refusal is not None:
+        return {**none, "hindrance": offered.refusal, "job_request": job_request}
     return {
         **none,
         "job_request": job_request,
         "spans": _spans(job_request),
+        "prompt_limit": form.options.capabilities.max_prompt_chars if form.options else 0,
         "prompt_chars": len(job_request.provider_request.prompt),
         "offer": offer,
+        "cost": offered.cost,
+        "image_count": asked.image_count,
+        "job_count": len(asked.requests),
+        "is_cached": all(one.is_cached for one in offered.offers),
         "free": free_allowances.allowance_sentence(
-            job_request.image_model, images=job_request.provider_request.count
+            job_request.image_model, images=asked.image_count
         ),
         "seconds": progress.typical_seconds(job_request.image_model.pk),
     }
+
+
+def _unworded_models(actor: Person, form: StudioForm) -> list[model_list.ModelRow]:
+    """Return the models with their prices, though the prompt may not be written yet."""
+    if form.options is None:
+        return []
+    try:
+        job_request = form.draft_set(actor, words="…").requests[0]
+    except ActionRefused:
+        return model_list.model_rows(actor, form, None)
+    return model_list.model_rows(actor, form, job_request)
 
 
 def _spans(job_request: JobRequest) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from imagegen_app.core import prompts
+from imagegen_app.core.actors import Person
 from imagegen_app.core.limits import MAX_KEY_CHARS, MAX_PROMPT_CHARS
 from imagegen_app.core.types import (
     MASK_OPERATIONS,
@@ -38,7 +39,7 @@ from imagegen_app.services.job_requests.values import (
     JobRequest,
     describe_complaint,
 )
-from imagegen_app.services.policy import access, setup_progress
+from imagegen_app.services.policy import access, setup_progress, use_of_assets
 from imagegen_app.services.policy.access import contact_sentence, granted_models
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ if TYPE_CHECKING:
     from imagegen_app.models import Batch
     from imagegen_app.services.job_requests.values import InputSource, PlannedPass
 
-_LARGEST_SEED = 2**31 - 1
+#: What all providers take.
+LARGEST_SEED = 2**31 - 1
 
 
 def compose(
@@ -87,6 +89,7 @@ def compose(
     `passes` are follow-up passes such as `upscale:2:model` or `edit:model:Correct the spelling`.
 
     :raises InvalidJobRequest: if a part is unknown, missing or not valid.
+    :raises SourceNotUsable: if the actor may not use an input asset.
     :raises StorageUnavailable: if an input asset cannot be read at present.
     :raises ImageFileMissing: if the file of an input asset is missing.
     """
@@ -100,7 +103,8 @@ def compose(
     if policy not in {"at_most_once", "at_least_once"}:
         raise InvalidJobRequest(_("Unknown policy."), field="policy")
     offer = require_capabilities(image_model)
-    inputs = with_fixed_guides(version, inputs)
+    given, inputs = inputs, with_fixed_guides(version, inputs)
+    _require_usable(actor, given)
     input_images, input_origins = read_input_images(
         inputs, image_model=image_model, capabilities=offer
     )
@@ -136,7 +140,7 @@ def compose(
         loras=with_fixed_loras(version, loras),
     )
     _require_supported(image_model, request, offer)
-    given = {
+    choices = {
         "size": str(size or ""),
         **({} if quality is None else {"quality": quality}),
         "output_format": output_format,
@@ -154,7 +158,7 @@ def compose(
         batch=batch,
         row_key=row_key,
         passes=_passes(requested, resolved_size, are_chosen=passes is not None),
-        chosen=chosen_values(given, version=version, size=resolved_size, quality=quality_word),
+        chosen=chosen_values(choices, version=version, size=resolved_size, quality=quality_word),
         unknown_outcome_policy=policy,
     )
 
@@ -171,7 +175,7 @@ def resolve_model(
 
 def random_seed() -> int:
     """Return a random seed."""
-    return secrets.randbelow(_LARGEST_SEED)
+    return secrets.randbelow(LARGEST_SEED)
 
 
 def _version(template: str | PromptTemplate | TemplateVersion | None) -> TemplateVersion | None:
@@ -274,9 +278,9 @@ def _operation(operation: str | Operation, version: TemplateVersion | None) -> O
 
 def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> int | None:
     if seed is not None:
-        if not 0 <= seed <= _LARGEST_SEED:
+        if not 0 <= seed <= LARGEST_SEED:
             raise InvalidJobRequest(
-                _("A seed must be between 0 and %(most)s.") % {"most": _LARGEST_SEED}, field="seed"
+                _("A seed must be between 0 and %(most)s.") % {"most": LARGEST_SEED}, field="seed"
             )
         return seed
     if version is None or version.seed_strategy == "random":
@@ -285,8 +289,16 @@ def _seed(seed: int | None, version: TemplateVersion | None, row_key: str) -> in
         digest = hashlib.sha256(
             f"{version.template_id}:{version.number}:{row_key}".encode()
         ).digest()
-        return int.from_bytes(digest[:4], "big") % _LARGEST_SEED
+        return int.from_bytes(digest[:4], "big") % LARGEST_SEED
     return version.seed
+
+
+def _require_usable(actor: Actor, inputs: Sequence[InputSource]) -> None:
+    """Require that a person may use the images of the library that they start from."""
+    if isinstance(actor, Person):
+        use_of_assets.require_usable(
+            actor, [one.asset for one in inputs if one.asset is not None and not one.is_reused]
+        )
 
 
 def _passes(

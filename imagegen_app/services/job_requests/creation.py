@@ -221,7 +221,7 @@ def request_images(*, actor: Actor, job_request: JobRequest) -> Job:
         )
     except ActionRefused as refusal:
         if not refusal.is_already_done:
-            _record_refusal(actor=actor, job_request=job_request, refusal=refusal)
+            record_refusal(actor=actor, job_request=job_request, refusal=refusal)
         raise
     except IntegrityError:
         # The same key arrived twice at once, and the other request was first.
@@ -356,7 +356,8 @@ def create_jobs(
 
 
 @use_case()
-def _record_refusal(*, actor: Actor, job_request: JobRequest, refusal: ActionRefused) -> None:
+def record_refusal(*, actor: Actor, job_request: JobRequest, refusal: ActionRefused) -> None:
+    """Record that a request was refused, in a transaction of its own."""
     event_log.record(
         actor,
         "job.denied",

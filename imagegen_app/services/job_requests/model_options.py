@@ -120,6 +120,14 @@ def generates(image_model: ImageModel) -> bool:
         return False
 
 
+def takes_images(image_model: ImageModel) -> bool:
+    """Return whether a model takes input images."""
+    try:
+        return bool(adapters.capabilities(image_model).max_inputs)
+    except adapters.ProviderNotConfigured:
+        return False
+
+
 def require_capabilities(image_model: ImageModel) -> Capabilities:
     """Return what a model can do.
 

@@ -97,6 +97,8 @@ class InputSource:
     drawing: MaskDrawing | None = None
     #: Where the site shows the file, if it is not an upload to this request.
     content: ContentOrigin | None = None
+    #: Whether an earlier job had it: that it may be used was required then.
+    is_reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,17 @@ class PlannedPass:
 
 
 @dataclass(frozen=True, slots=True)
+class GridPlace:
+    """Where a request stands in a grid of several that are made together."""
+
+    key: UUID
+    #: Its number, row by row, from 0.
+    cell: int
+    #: What differs across (`columns`) and down (`rows`), and how many columns there are (`width`).
+    axes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class JobRequest:
     """A complete request for a job, not yet authorized or priced."""
 
@@ -178,6 +191,8 @@ class JobRequest:
     asks_for_review: bool = False
     #: The studio's session that it is made in; it begins with its first request.
     session: UUID | None = None
+    #: Its place among several that are made together; None for a request of its own.
+    grid: GridPlace | None = None
     #: After an unknown outcome, `at_least_once` resends by itself, `at_most_once` never does.
     unknown_outcome_policy: str = "at_most_once"
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.core import signing
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
@@ -14,7 +13,7 @@ from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import alt_texts, review, review_requests
-from imagegen_app.services.policy import access, closed_content
+from imagegen_app.services.policy import access, closed_content, use_of_assets
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -117,14 +116,7 @@ def asset_from_token(*, actor: Actor, token: str) -> Asset:
 
 def usable_assets(actor: Person) -> QuerySet[Asset]:
     """Return the assets that a person may use: visible approved ones, and their own pending ones."""
-    usable = Q(
-        job__requester=actor.user,
-        review_state__in=[ReviewState.PENDING.value, ReviewState.APPROVED.value],
-    )
-    if access.has_permission(actor, "view_asset"):
-        usable |= Q(review_state=ReviewState.APPROVED.value)
-    assets: QuerySet[Asset] = Asset.objects.filter(usable, hard_category="")
-    return assets
+    return use_of_assets.usable_assets(actor)
 
 
 def usable_guides(actor: Person) -> QuerySet[Asset]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, Subquery
@@ -13,15 +13,17 @@ from imagegen_app.core.states import JobState
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.job_requests import sessions
+from imagegen_app.services.library import grid_turns
 from imagegen_app.services.monitoring import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from django.db.models import QuerySet
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.services.library.grid_turns import Grid
     from imagegen_app.services.monitoring.progress import Progress
 
 #: Turns on one page of a session.
@@ -40,6 +42,8 @@ class Turn:
     missing_count: int
     #: How long this model usually takes, in seconds; None before it has made anything.
     usual_seconds: int | None = None
+    #: The grid whose first job this is; None for a request of its own.
+    grid: Grid | None = None
 
     @property
     def job(self) -> Job:
@@ -64,16 +68,28 @@ class Stage:
     older_than: UUID | None = None
 
     @property
+    def is_running(self) -> bool:
+        """Whether something is waited for."""
+        return bool(self.running) or any(one.grid and one.grid.is_running for one in self.turns)
+
+    @property
     def cancellable_count(self) -> int:
-        """How many of the running jobs can be cancelled."""
-        return sum(turn.progress.can_cancel for turn in self.running)
+        """How many of the running jobs can be cancelled, those of grids included."""
+        in_grids = [
+            cell for one in self.turns if one.grid for row in one.grid.cells for cell in row
+        ]
+        waiting = [*self.running, *(turn for turn in in_grids if turn)]
+        return sum(turn.progress.can_cancel for turn in waiting)
 
 
 def stage_of(actor: Person, *, session: UUID, before: UUID | None = None) -> Stage:
     """Return the person's running jobs and the ended requests of a session of theirs."""
-    running = progress.unfinished_jobs(actor)
+    unfinished = progress.unfinished_jobs(actor)
+    # A grid of this session is one turn of it, from the start.
+    running = [one for one in unfinished if one.job.grid is None or one.job.session_id != session]
     ended = list(
         _requests_of(actor, session)
+        .filter(Q(grid__isnull=True) | Q(grid_cell=0))
         .exclude(pk__in=[one.job.pk for one in running])
         .filter(**({} if before is None else {"pk__lt": before}))
         .select_related(
@@ -82,22 +98,37 @@ def stage_of(actor: Person, *, session: UUID, before: UUID | None = None) -> Sta
         .order_by("-pk")[: TURNS + 1]
     )
     older_than = ended[TURNS - 1].pk if len(ended) > TURNS else None
-    images = _images_of(ended[:TURNS])
+    shown = ended[:TURNS]
+    keys = [job.grid for job in shown if job.grid is not None]
+    in_grids = list(grid_turns.jobs_of(actor, keys)) if keys else []
+    of_turns = [*(job for job in shown if job.grid is None), *in_grids]
+    images = _images_of(of_turns)
     usual = {
         key: progress.typical_seconds(key) for key in {one.job.image_model_id for one in running}
     }
-    titles = _titles([*(one.job for one in running), *ended])
+    titles = _titles([*(one.job for one in running), *of_turns])
+    known = {one.job.pk: one for one in unfinished}
+    turns = {
+        job.pk: _turn(
+            job, titles[job.pk], images.get(job.cached_from_id or job.pk, ()), known.get(job.pk)
+        )
+        for job in of_turns
+    }
     return Stage(
         running=tuple(
             Turn(one, titles[one.job.pk], (), 0, usual[one.job.image_model_id])
             for one in sorted(running, key=_turn_in_queue)
         ),
-        turns=tuple(
-            _ended_turn(job, titles[job.pk], images.get(job.cached_from_id or job.pk, ()))
-            for job in ended[:TURNS]
-        ),
+        turns=tuple(_with_grid(turns[job.pk], in_grids, turns) for job in shown),
         older_than=older_than,
     )
+
+
+def _with_grid(turn: Turn, in_grids: Sequence[Job], turns: Mapping[UUID, Turn]) -> Turn:
+    if turn.job.grid is None:
+        return turn
+    jobs = [job for job in in_grids if job.grid == turn.job.grid]
+    return replace(turn, grid=grid_turns.grid_of(jobs, turns))
 
 
 def etag_of(actor: Person, *, session: UUID) -> str:
@@ -157,10 +188,10 @@ def _turn_in_queue(one: Progress) -> tuple[bool, int, str]:
     return (one.state is JobState.QUEUED, one.job.queue_order, str(one.job.pk))
 
 
-def _ended_turn(job: Job, title: str, images: Sequence[Asset]) -> Turn:
-    is_over = job.state == JobState.SUCCEEDED
+def _turn(job: Job, title: str, images: Sequence[Asset], known: Progress | None) -> Turn:
+    is_over = job.state == JobState.SUCCEEDED and known is None
     return Turn(
-        progress=progress.job_progress(job),
+        progress=known or progress.job_progress(job),
         title=title,
         images=tuple(images),
         missing_count=max(0, job.count - len(images)) if is_over else 0,

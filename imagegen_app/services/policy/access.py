@@ -18,6 +18,8 @@ from imagegen_app.models.labels import LABELS
 from imagegen_app.services.foundation import clock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from django.db.models import Model
 
     from imagegen_app.core.types import Size
@@ -144,24 +146,42 @@ def check_grant(
     actor: Actor, *, image_model: ImageModel, operation: Operation, size: Size, count: int
 ) -> GrantDecision:
     """Return whether a grant allows the request; without a matching grant it is not allowed."""
-    unavailable = _unavailable_reason(image_model)
-    if unavailable:
-        return GrantDecision(allowed=False, reason=unavailable)
-    if isinstance(actor, System):
-        return GrantDecision(allowed=False, reason=_("Only people can request images."))
-    if not has_permission(actor, "request_job"):
-        return GrantDecision(
-            allowed=False, reason=_("Your account does not have permission to request images.")
-        )
-    if conf.get().superuser_bypass and getattr(actor.user, "is_superuser", False):
-        return GrantDecision(allowed=True, rule="superuser_bypass")
-    reason = _("Your groups have no grant for “%(model)s”.") % {"model": image_model.name}
-    for grant in _grants(actor).filter(image_model=image_model):
-        misfit = _misfit_reason(grant, operation=operation, size=size, count=count)
-        if not misfit:
-            return GrantDecision(allowed=True, grant=grant, rule=f"grant:{grant.pk}")
-        reason = misfit
-    return GrantDecision(allowed=False, reason=reason)
+    held = _grants(actor).filter(image_model=image_model) if isinstance(actor, Person) else ()
+    return _decision(
+        actor, held, image_model=image_model, operation=operation, size=size, count=count
+    )
+
+
+def check_grants(
+    actor: Person, wanted: Sequence[tuple[ImageModel, Operation, Size, int]]
+) -> list[GrantDecision]:
+    """Return for several requests, each of a model, whether a grant allows it, with one query."""
+    held = list(_grants(actor))
+    return [
+        _decision(actor, held, image_model=model, operation=operation, size=size, count=count)
+        for model, operation, size, count in wanted
+    ]
+
+
+def refused_models(actor: Person) -> list[tuple[ImageModel, str]]:
+    """Return the models that the actor may not use at present, each with the reason, by name.
+
+    Drafts and retired models are left out: nobody can use them.
+    """
+    granted = {model.pk for model in granted_models(actor)}
+    held = {grant.image_model_id for grant in _grants(actor)}
+    found = []
+    for model in (
+        ImageModel.objects.filter(lifecycle__in=sorted(s.value for s in USABLE_LIFECYCLES))
+        .exclude(pk__in=granted)
+        .select_related("provider")
+        .order_by("name", "pk")
+    ):
+        reason = _unavailable_reason(model)
+        if not reason and model.pk in held:
+            reason = _("Your grant for this model is not valid today.")
+        found.append((model, reason or _no_grant_reason(model)))
+    return found
 
 
 def require_grant(
@@ -229,6 +249,41 @@ def job_owner_filter(actor: Actor) -> Any | None:
     if isinstance(actor, System) or has_permission(actor, "view_job"):
         return None
     return actor.user
+
+
+def _decision(
+    actor: Actor,
+    held: Iterable[Grant],
+    *,
+    image_model: ImageModel,
+    operation: Operation,
+    size: Size,
+    count: int,
+) -> GrantDecision:
+    unavailable = _unavailable_reason(image_model)
+    if unavailable:
+        return GrantDecision(allowed=False, reason=unavailable)
+    if isinstance(actor, System):
+        return GrantDecision(allowed=False, reason=_("Only people can request images."))
+    if not has_permission(actor, "request_job"):
+        return GrantDecision(
+            allowed=False, reason=_("Your account does not have permission to request images.")
+        )
+    if conf.get().superuser_bypass and getattr(actor.user, "is_superuser", False):
+        return GrantDecision(allowed=True, rule="superuser_bypass")
+    reason = _no_grant_reason(image_model)
+    for grant in held:
+        if grant.image_model_id != image_model.pk:
+            continue
+        misfit = _misfit_reason(grant, operation=operation, size=size, count=count)
+        if not misfit:
+            return GrantDecision(allowed=True, grant=grant, rule=f"grant:{grant.pk}")
+        reason = misfit
+    return GrantDecision(allowed=False, reason=reason)
+
+
+def _no_grant_reason(image_model: ImageModel) -> str:
+    return _("Your groups have no grant for “%(model)s”.") % {"model": image_model.name}
 
 
 def _grants(actor: Person) -> Any:

@@ -101,15 +101,19 @@ window.addEventListener("message", (event) => {
     const altText = select.form?.elements.namedItem("alt_text");
     if (altText) altText.value = "";
   } else {
-    field.querySelector("input[type=hidden]").value = pick.token;
+    const hidden = field.querySelector("input[type=hidden]");
+    if (hidden) hidden.value = pick.token;
   }
   follow(field, pick.asset);
+  // The studio itself shows what was picked among its references.
   const picked = field.querySelector("[data-picked]");
-  picked.hidden = false;
-  const image = picked.querySelector("img");
-  image.src = pick.preview;
-  image.alt = pick.alt;
-  picked.querySelector("[data-waits]").hidden = pick.review === "approved";
+  if (picked) {
+    picked.hidden = false;
+    const image = picked.querySelector("img");
+    image.src = pick.preview;
+    image.alt = pick.alt;
+    picked.querySelector("[data-waits]").hidden = pick.review === "approved";
+  }
   field.dispatchEvent(new CustomEvent("imagegen:chosen", { bubbles: true, detail: pick }));
   dialog?.close();
 });

@@ -5,6 +5,7 @@ import { define } from "../lib/define.js";
 import { focusFirstFault } from "../lib/focus.js";
 import { TABLES } from "../lib/key-tables.js";
 import { actOf } from "../lib/keys.js";
+import { parse, sentence } from "../lib/html.js";
 import { inWords } from "../lib/clock.js";
 import { draftOf, fill } from "../lib/draft.js";
 import { changedSince, withoutFiles } from "../lib/sent.js";
@@ -14,6 +15,9 @@ const DRAFT = "imagegen-draft";
 // The choices that decide which fields there are.
 const DECIDES_OPTIONS = new Set(["image_model", "operation"]);
 
+// An image of the library, its role, or the list of them after one was removed.
+const isReference = (target) => /^taken_\d+(_role)?$/.test(target.name) || target.matches("[data-rows]");
+
 // <imagegen-recipe quote="…" options="…">: keeps the price on the button, and the options of the chosen
 // model, up to date while the form is filled in.
 class Recipe extends HTMLElement {
@@ -21,7 +25,10 @@ class Recipe extends HTMLElement {
     this.form = this.querySelector("form");
     this.classList.add("is-live");
     const updateQuote = debounce(() => this.updateQuote(), 350);
-    this.form.addEventListener("input", updateQuote);
+    this.form.addEventListener("input", (event) => {
+      if (event.target.name === "prompt") this.showLength();
+      updateQuote();
+    });
     this.form.addEventListener("change", (event) => {
       if (event.target.name === "template") {
         this.form.submit();
@@ -29,16 +36,19 @@ class Recipe extends HTMLElement {
         const isTaken = this.checkSize(event.target);
         this.noticeSource();
         if (isTaken) this.updateOptions();
-      } else if (DECIDES_OPTIONS.has(event.target.name)) {
+      } else if (DECIDES_OPTIONS.has(event.target.name) || isReference(event.target)) {
+        this.noticeSource();
         this.updateOptions();
       } else {
         updateQuote();
       }
     });
+    this.form.addEventListener("click", (event) => this.showRefused(event));
     this.form.addEventListener("submit", (event) => this.send(event));
     this.form.addEventListener("keydown", (event) => this.onKey(event));
     if (this.hasAttribute("kept")) focusFirstFault(this.form);
     this.noteSent();
+    this.showLength();
     // A browser may have restored chosen files with the page.
     this.noticeSource();
     // A page restored from the back/forward cache may be submitted again.
@@ -51,10 +61,24 @@ class Recipe extends HTMLElement {
     }
     const draft = this.restore();
     const model = this.form.elements.namedItem("image_model");
-    if (model.value !== this.form.elements.namedItem("shown_model").value) {
+    if (model && model.value !== this.form.elements.namedItem("shown_model").value) {
       // The draft was for another model, whose fields are not there yet.
       this.updateOptions().then(() => draft && fill(this.form, draft));
     }
+  }
+
+  // Models that may not be used come on demand, with their reasons.
+  async showRefused(event) {
+    if (!event.target.closest("[data-show-refused]")) return;
+    event.preventDefault();
+    const sent = withoutFiles(new FormData(this.form));
+    sent.set("load", "refused");
+    const fresh = await this.get("quote", sent);
+    const list = fresh?.querySelector("template[data-refused-models]");
+    if (!list) return;
+    const place = this.querySelector("[data-refused]");
+    place.replaceChildren(list.content);
+    place.querySelector("[tabindex]")?.focus();
   }
 
   // From a text of several lines, too, where Enter begins a new one.
@@ -68,7 +92,13 @@ class Recipe extends HTMLElement {
   noteSent() {
     const url = new URL(window.location.href);
     if (!url.searchParams.has("sent")) return;
+    const draft = sessionStorage.getItem(DRAFT);
     sessionStorage.removeItem(DRAFT);
+    // The alternatives and the sides of a grid are in no job: they stay as they were typed.
+    if (draft && url.searchParams.get("sent") === "set") {
+      fill(this.form, JSON.parse(draft));
+      this.updateOptions();
+    }
     url.searchParams.delete("sent");
     window.history.replaceState(window.history.state, "", url);
     document.getElementById("imagegen-stage-title")?.focus({ preventScroll: true });
@@ -133,7 +163,8 @@ class Recipe extends HTMLElement {
   // Offers the size of the source image only while there is one.
   noticeSource() {
     const inputs = [...this.form.querySelectorAll("input[type=file]")];
-    this.classList.toggle("has-source", inputs.some((input) => input.files.length > 0));
+    const hasTaken = this.form.querySelector("[name^=taken_]") !== null;
+    this.classList.toggle("has-source", hasTaken || inputs.some((input) => input.files.length > 0));
   }
 
   async updateQuote() {
@@ -172,11 +203,27 @@ class Recipe extends HTMLElement {
     const changes = old.querySelector("[data-changes]");
     this.querySelector("[data-said]").textContent = changes ? changes.textContent.trim() : "";
     this.noticeSource();
+    this.showLength();
     this.showQuote(fresh.querySelector("[data-quote]"));
     if (this.isPriceStale) this.updateQuote();
   }
 
+  // How long the prompt is, beside what the chosen model takes.
+  showLength() {
+    const place = this.querySelector("[data-length]");
+    const most = Number(this.querySelector("[data-prompt-limit]").dataset.promptLimit);
+    if (!place) return;
+    const count = this.form.elements.namedItem("prompt").value.trim().length;
+    const text = count > most ? place.dataset.over : place.dataset.text;
+    place.textContent = sentence(text, { count, most, over: count - most });
+    place.classList.toggle("is-over", count > most);
+  }
+
   showQuote(fresh) {
+    for (const facts of fresh.querySelectorAll("template[data-facts]")) {
+      this.querySelector(`[data-facts-of="${facts.dataset.facts}"]`)?.replaceChildren(facts.content);
+      facts.remove();
+    }
     const focused = this.contains(document.activeElement) && document.activeElement.name === "generate";
     this.querySelector("[data-quote]").replaceChildren(...fresh.childNodes);
     if (focused) this.querySelector("[name=generate]")?.focus();
@@ -188,7 +235,15 @@ class Recipe extends HTMLElement {
     const pending = { attribute, controller: new AbortController() };
     this.pending = pending;
     this.showPending();
-    const { signal } = pending.controller;
+    try {
+      return await this.get(attribute, body, pending.controller.signal);
+    } finally {
+      if (this.pending === pending) this.pending = null;
+      this.showPending();
+    }
+  }
+
+  async get(attribute, body, signal) {
     try {
       const response = await fetch(this.getAttribute(attribute), {
         method: "POST",
@@ -202,13 +257,10 @@ class Recipe extends HTMLElement {
       }
       if (!response.ok) return null;
       const text = await response.text();
-      return signal.aborted ? null : new DOMParser().parseFromString(text, "text/html").body;
+      return signal?.aborted ? null : parse(text);
     } catch {
       // The next change asks again.
       return null;
-    } finally {
-      if (this.pending === pending) this.pending = null;
-      this.showPending();
     }
   }
 
@@ -237,21 +289,8 @@ class Clock extends HTMLElement {
   }
 }
 
-// <imagegen-chosen token="…">: sends the selected image to the form that opened the studio.
-class Chosen extends HTMLElement {
-  connectedCallback() {
-    if (window.parent === window) return;
-    const pick = { type: "imagegen.chosen" };
-    for (const name of ["field", "token", "asset", "preview", "alt", "review"]) {
-      pick[name] = this.getAttribute(name) || "";
-    }
-    window.parent.postMessage(pick, window.location.origin);
-  }
-}
-
 // On every other page of the studio the request has been submitted.
 if (!document.querySelector("imagegen-recipe")) sessionStorage.removeItem(DRAFT);
 
 define("imagegen-recipe", Recipe);
 define("imagegen-clock", Clock);
-define("imagegen-chosen", Chosen);

@@ -6,7 +6,9 @@ const NOT_TYPED = new Set(["csrfmiddlewaretoken", "nonce", "shown_version", "sho
 export function draftOf(entries) {
   const draft = {};
   for (const [name, value] of entries) {
-    if (typeof value === "string" && !NOT_TYPED.has(name)) draft[name] = value;
+    if (typeof value !== "string" || NOT_TYPED.has(name)) continue;
+    // Of boxes with one name, all that are checked.
+    draft[name] = name in draft ? [draft[name], value].flat() : value;
   }
   return draft;
 }
@@ -14,7 +16,7 @@ export function draftOf(entries) {
 // Puts a draft back into the form's fields.
 export function fill(form, draft) {
   for (const box of form.querySelectorAll("input[type=checkbox]")) {
-    box.checked = box.name in draft;
+    box.checked = [draft[box.name] ?? []].flat().includes(box.value);
   }
   for (const [name, value] of Object.entries(draft)) {
     const field = form.elements.namedItem(name);
