@@ -192,7 +192,7 @@ class PromptTemplateAdmin(RecordAdmin):
             ),
         )
 
-    @admin.action(description=gettext_lazy("Write to a file"))
+    @admin.action(description=gettext_lazy("Write to a file"), permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[PromptTemplate]) -> HttpResponse:
         rows = queryset.select_related("current__image_model").order_by("slug")
         document = template_files.export(actor=self.actor(request), rows=rows)

@@ -176,6 +176,7 @@ EXCEPTIONS = {
     "keptanswer.read_again": "a second reading is refused; see tests/services/job_requests",
     "imagemodel.promote": "the same use case as deprecate and retire; the model is active already",
     "workflowversion.check_again": "records only what the server says anew; see test_workflows",
+    "prompttemplate.export": "writes nothing to the database",
     "prompttemplate.duplicate": "each press asks for one more copy, with its own number",
 }
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import imagegen_app
 from tests.admin import tables
 from tests.browser.site import barriers, shoot
 
@@ -18,9 +16,7 @@ if TYPE_CHECKING:
     from tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
-STATIC = Path(imagegen_app.__file__).parent / "static"
 #: Bytes of our own script and style, all files together, uncompressed: no page can load more.
-MOST_BYTES = 250_000
 PAGES = {
     "dashboard": "",
     "studio": "imagegen/job/studio/?template=product-still-life",
@@ -192,13 +188,3 @@ def test_the_size_of_the_source_appears_with_the_first_source(
 
     assert not before
     assert page.complaints == []
-
-
-def test_our_script_and_style_are_light() -> None:
-    sizes = {
-        path.name: path.stat().st_size
-        for path in (STATIC / "imagegen_app").rglob("*")
-        if path.suffix in {".js", ".css"}
-    }
-
-    assert 0 < sum(sizes.values()) <= MOST_BYTES

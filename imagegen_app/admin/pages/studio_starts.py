@@ -23,7 +23,13 @@ def shown_start(form: StudioForm) -> dict[str, Any] | None:
     """Return the image that the request starts from, for the page."""
     job, content = form.source_job, form.content
     if content is not None and form.source_asset is None:
-        return {"asset": content, "content": content, "url": content.url, "large": content.url}
+        return {
+            "asset": content,
+            "content": content,
+            "key": content.reference,
+            "url": content.url,
+            "large": content.url,
+        }
     entries = [] if job is None else list(job.inputs.select_related("asset").order_by("position"))
     asset = form.source_asset or next((one.asset for one in entries if one.asset), None)
     if asset is None and not entries:
@@ -32,6 +38,7 @@ def shown_start(form: StudioForm) -> dict[str, Any] | None:
         "again": job,
         "number": len(entries),
         "asset": asset,
+        "key": asset.pk if asset else "",
         "url": delivery.preview_url(asset, width=320) if asset else "",
         "large": delivery.preview_url(asset, width=2048) if asset else "",
     }

@@ -11,6 +11,7 @@ from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
+from imagegen_app.services.policy.closed_content import ClosedForGood
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,10 +42,13 @@ def usable_assets(actor: Person) -> QuerySet[Asset]:
 def require_usable(actor: Person, assets: Collection[Asset]) -> None:
     """Require that a person may use all of these images.
 
+    :raises ClosedForGood: if one was found in a hard category.
     :raises SourceNotUsable: if there is one that they may not use.
     """
     keys = {asset.pk for asset in assets}
     if keys and usable_assets(actor).filter(pk__in=keys).count() < len(keys):
+        if Asset.objects.filter(pk__in=keys).exclude(hard_category="").exists():
+            raise ClosedForGood
         raise SourceNotUsable(
             _("The images were not requested."),
             reason=_(

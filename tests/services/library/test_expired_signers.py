@@ -134,6 +134,8 @@ def test_an_upload_of_an_expired_signer_is_named_by_its_facts(site: Site) -> Non
 def test_the_chain_of_an_old_asset_goes_on_in_what_is_made_of_it(
     site: Site, old_asset: Asset
 ) -> None:
+    old_asset.job.requester = site.actor.user
+    use_case(audited=False)(old_asset.job.save)()
     job = site.request(operation="edit", inputs=[InputSource(asset=old_asset)])
     driver.drive(seconds=15)
 

@@ -13,3 +13,9 @@ export function focusFirstFault(form) {
   fault.focus();
   return true;
 }
+
+// Returns what to focus instead of an item that goes away: the next one, else the one before.
+export function heir(items, item) {
+  const index = items.indexOf(item);
+  return items[index + 1] || items[index - 1] || null;
+}
