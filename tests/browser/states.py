@@ -181,6 +181,8 @@ STATES = (
     State("credentials", "admin", "imagegen/provider/credentials/"),
     State("screeners", "admin", "imagegen/verdict/try/"),
     State("template", "admin", "imagegen/prompttemplate/1/change/"),
+    State("template-versions", "admin", "imagegen/prompttemplate/1/versions/"),
+    State("template-import", "admin", "imagegen/prompttemplate/import/"),
     State("log", "compliance", f"{_JOB}log/"),
     State("log-verified", "compliance", f"{_JOB}log/", _verify),
     State("erasure", "compliance", f"{_JOB}erasure/"),
