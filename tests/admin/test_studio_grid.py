@@ -147,3 +147,12 @@ def test_what_makes_no_grid_is_said_and_nothing_is_requested(
     assert reason in answer
     assert page.status_code == 422
     assert not Job.objects.exists()
+
+
+def test_a_count_that_is_none_is_no_error_where_a_form_is_shown_again(
+    editor: Client, models: dict[str, ImageModel]
+) -> None:
+    # Of another template: what was typed is kept, and not judged.
+    page = quoted(editor, models["sandbox"], shown_template="other", count="99999-99-99")
+
+    assert "imagegen-generate" in page

@@ -251,8 +251,9 @@ def prepare(site: Site, open_page: Callable[[str], Any]) -> dict[str, str]:
     editor.locator("[name=new], [name=name]").first.fill("Spring shop window")
     editor.locator("form button.imagegen-primary").first.click()
     editor.wait_for_load_state()
-    (batch,) = site.ask("select id from imagegen_batch")[0]
-    (collection,) = site.ask("select id from imagegen_collection")[0]
+    # Other tests have used this site, too.
+    (batch,) = site.ask("select id from imagegen_batch order by created_at desc")[0]
+    (collection,) = site.ask("select id from imagegen_collection order by created_at desc")[0]
     return {
         "asset": ids[0],
         "other": ids[1],

@@ -85,7 +85,7 @@ def composed(
         negative_prompt=str(data.get("negative") or ""),
         model=data.get("image_model"),
         size=size,
-        count=int(data.get("count") or model_fields.DEFAULT_COUNT),
+        count=model_fields.whole_number(data.get("count")) or model_fields.DEFAULT_COUNT,
         seed=_seed(form, data),
         quality=quality,
         background=str(data.get("background") or ""),
