@@ -59,9 +59,8 @@ def choose(*, actor: Person, minutes: int, addresses: Mapping[str, str]) -> None
     """
     refused = _("Nothing was saved.")
     rows = MailPreference.objects.filter(person=actor.user)
-    before = rows.select_for_update().first()
     if minutes == 0:
-        if before is None:
+        if not rows.select_for_update().exists():
             skip_audit_event()
             return
         rows.delete()
@@ -87,11 +86,13 @@ def choose(*, actor: Person, minutes: int, addresses: Mapping[str, str]) -> None
         "language": get_language() or conf.language_code(),
         "addresses": dict(addresses),
     }
-    if before is not None and all(getattr(before, k) == v for k, v in wanted.items()):
-        skip_audit_event()
-        return
-    if before is None:
-        MailPreference.objects.create(person=actor.user, looked_at=clock.now(), **wanted)
-    else:
+    # Two tabs may both find none: the second one waits, and finds what the first has made.
+    kept, is_new = rows.select_for_update().get_or_create(
+        person=actor.user, defaults={"looked_at": clock.now(), **wanted}
+    )
+    if not is_new:
+        if all(getattr(kept, name) == value for name, value in wanted.items()):
+            skip_audit_event()
+            return
         rows.update(**wanted)
     event_log.record(actor, "mail_preference.changed", data={"minutes": minutes})
