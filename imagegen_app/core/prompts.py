@@ -20,6 +20,7 @@ from imagegen_app.core.limits import (
 )
 from imagegen_app.core.variable_kinds import VariableKind
 from imagegen_app.core.variables import (
+    MissingValue,
     PromptTemplateError,
     Value,
     Variable,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 #: Re-exports the names of `variables`, since code that renders a template needs both.
 __all__ = [
+    "MissingValue",
     "PromptTemplateError",
     "RenderedPrompt",
     "Value",

@@ -36,6 +36,10 @@ class PromptTemplateError(ValueError):
         self.line = line
 
 
+class MissingValue(PromptTemplateError):
+    """A required variable has no value yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
     """One typed variable of a template."""
@@ -125,15 +129,15 @@ class Variable:
             text = self.default
         if not text:
             if self.required:
-                raise PromptTemplateError(
-                    gettext_noop("%(label)s: a value is required"),
+                raise MissingValue(
+                    gettext_noop("%(label)s: a value is required."),
                     variable=self.name,
                     label=self.label or self.name,
                 )
             return ""
         if len(text) > self.max_chars:
             raise PromptTemplateError(
-                gettext_noop("%(label)s: at most %(most)s characters, not %(number)s"),
+                gettext_noop("%(label)s: at most %(most)s characters, not %(number)s."),
                 variable=self.name,
                 label=self.label or self.name,
                 most=self.max_chars,
@@ -145,20 +149,22 @@ class Variable:
         label = self.label or self.name
         if self.kind is VariableKind.CHOICE and text not in self.choices:
             raise PromptTemplateError(
-                gettext_noop("%(label)s: choose one of %(known)s"),
+                gettext_noop("%(label)s: choose one of %(known)s."),
                 variable=self.name,
                 label=label,
                 known=", ".join(self.choices),
             )
         if self.kind is VariableKind.COLOUR and not _COLOUR.match(text):
             raise PromptTemplateError(
-                gettext_noop("%(label)s: a colour name or #rrggbb is required"),
+                gettext_noop("%(label)s: a colour name or #rrggbb is required."),
                 variable=self.name,
                 label=label,
             )
         if self.kind is VariableKind.NUMBER:
             not_a_number = PromptTemplateError(
-                gettext_noop("%(label)s: a number is required"), variable=self.name, label=label
+                gettext_noop("%(label)s: a number is required."),
+                variable=self.name,
+                label=label,
             )
             try:
                 number = Decimal(text)
@@ -168,14 +174,14 @@ class Variable:
                 raise not_a_number
             if self.minimum is not None and number < self.minimum:
                 raise PromptTemplateError(
-                    gettext_noop("%(label)s: at least %(bound)s"),
+                    gettext_noop("%(label)s: at least %(bound)s."),
                     variable=self.name,
                     label=label,
                     bound=self.minimum,
                 )
             if self.maximum is not None and number > self.maximum:
                 raise PromptTemplateError(
-                    gettext_noop("%(label)s: at most %(bound)s"),
+                    gettext_noop("%(label)s: at most %(bound)s."),
                     variable=self.name,
                     label=label,
                     bound=self.maximum,

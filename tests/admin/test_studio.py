@@ -83,6 +83,15 @@ def test_a_missing_value_is_reported_in_a_sentence(edda: Client) -> None:
     html = edda.post(reverse("admin:imagegen_studio_quote"), recipe(v_product="")).content.decode()
 
     assert "Product: a value is required" in html
+    assert "Product: a value is required. Fill in “Product”." in html
+
+
+def test_a_form_that_nobody_touched_says_which_value_comes_next(edda: Client) -> None:
+    html = edda.get(reverse(STUDIO), {"template": "product-still-life"}).content.decode()
+
+    assert "Fill in “Product”." in html
+    assert "a value is required" not in html
+    assert "Change it and try again." not in html
 
 
 def test_an_editor_generates_chooses_and_publishes_on_a_product(edda: Client) -> None:

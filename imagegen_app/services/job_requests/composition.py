@@ -228,8 +228,11 @@ def _text(
         variables = prompts.variables_from(version.variables)
         rendered = prompts.render(version.body, variables, values)
     except prompts.PromptTemplateError as error:
+        is_missing = isinstance(error, prompts.MissingValue)
         raise InvalidJobRequest(
-            _(error.message) % error.values, field=error.variable or "template"
+            _(error.message) % error.values,
+            field=error.variable or "template",
+            remedy=_("Fill in “%(label)s”.") % error.values if is_missing else "",
         ) from None
     return rendered, negative.strip() or version.negative
 
