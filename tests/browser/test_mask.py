@@ -264,7 +264,7 @@ def test_the_area_is_shown_in_several_ways_and_the_choice_is_kept(
     colours = []
 
     for _ in range(3):
-        page.wait_for_timeout(100)
+        page.evaluate("() => new Promise(requestAnimationFrame)")
         colours.append(page.evaluate(_PAINTED))
         page.keyboard.press("l")
     page.select_option("[data-look-choice]", "colour")
