@@ -13,6 +13,8 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
 
+from imagegen_app.models import ImageModel
+from imagegen_app.testing.factories import make_job
 from tests import arranged_rows, migrated
 from tests.browser import site as demo_site
 from tests.browser.site import ARGUMENTS, PATIENCE_MS
@@ -20,6 +22,8 @@ from tests.conftest import browser_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from imagegen_app.models import Job
 
 # The synchronous Playwright runs an event loop in this thread; the ORM is used beside it, not in it.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -48,20 +52,40 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(shop: Any, live_server: Any, django_user_model: Any, browser: Any) -> Iterator[Any]:
+def owner(shop: Any, django_user_model: Any) -> Any:
+    """The shop's editor, who is signed in at `page`."""
+    return django_user_model.objects.get(username="editor")
+
+
+@pytest.fixture
+def own_job(owner: Any) -> Job:
+    """A job of the editor's for two images, at the shop's model."""
+    model = ImageModel.objects.get(slug="sandbox-1")
+    return make_job(requester=owner, image_model=model, count=2)
+
+
+@pytest.fixture
+def page(owner: Any, live_server: Any, browser: Any) -> Iterator[Any]:
     """A page in which the editor is logged in; errors of the console are in `page.complaints`."""
-    client = Client()
-    client.force_login(django_user_model.objects.get(username="editor"))
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    session = client.cookies["sessionid"].value
-    context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+    context = context_of(owner, live_server, browser)
     opened = open_page(context)
     opened.on("dialog", lambda d: opened.complaints.append(f"dialog: {d.message}"))
     yield opened
     context.close()
 
 
+def context_of(user: Any, live_server: Any, browser: Any, *, width: int = 1280, **more: Any) -> Any:
+    """Return a profile in which a user of the test's own site is signed in."""
+    client = Client()
+    client.force_login(user)
+    context = browser.new_context(viewport={"width": width, "height": 900}, **more)
+    session = client.cookies["sessionid"].value
+    context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+    return context
+
+
 def open_page(context: Any) -> Any:
+    """Open a page that waits for long, and takes down what its console complains of."""
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.complaints = []

@@ -126,6 +126,14 @@ def wait_for_options(page: Any) -> None:
     wait_until(page, "!document.querySelector('imagegen-recipe [aria-busy=true]')")
 
 
+def choose_newest(page: Any) -> None:
+    """Choose the newest image of the library for a field of the page."""
+    page.click("[data-imagegen-open]:has-text('Choose')")
+    frame = page.frame_locator("dialog iframe")
+    frame.locator("[data-tile] a").first.click()
+    frame.locator("button:has-text('Use this image')").click()
+
+
 def shoot(page: Any, name: str) -> None:
     """Take a page's image, light and dark, wide and narrow, if asked for; leave the page as it was."""
     if not SCREENS:

@@ -64,14 +64,10 @@ def _extend(page: Any) -> None:
 
 def _fail(page: Any) -> None:
     page.locator("imagegen-recipe.is-live").wait_for()
-    page.evaluate("for (const one of document.querySelectorAll('[name^=v_]')) one.required = false")
     page.locator("[name=v_product]").fill("")
-    page.evaluate(
-        "document.querySelector('imagegen-recipe form, form.imagegen-recipe, imagegen-recipe')"
-        ".closest('form')?.setAttribute('novalidate', '')"
-    )
-    page.locator(".imagegen-generate").first.click(force=True)
-    page.wait_for_load_state()
+    # The button may be replaced by a newer price while it is clicked.
+    page.keyboard.press("Control+Enter")
+    page.locator("imagegen-recipe[kept] [aria-invalid=true]").first.wait_for()
 
 
 def _ask(page: Any) -> None:

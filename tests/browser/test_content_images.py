@@ -11,12 +11,12 @@ from cms.utils.urlutils import admin_reverse
 from django.core.files.base import ContentFile
 from django.urls import reverse
 
-from imagegen_app.models import ImageModel, Job
+from imagegen_app.models import Job
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access
-from imagegen_app.testing.factories import make_asset, make_image, make_job
+from imagegen_app.testing.factories import make_asset, make_image
 from project.catalog.models import Product
-from tests.browser.site import barriers
+from tests.browser.site import barriers, choose_newest, wait_until
 
 if TYPE_CHECKING:
     from imagegen_app.models import Asset
@@ -26,12 +26,9 @@ SIZE = (640, 480)
 
 
 @pytest.fixture
-def two(shop: Any, django_user_model: Any) -> list[Asset]:
+def two(own_job: Job) -> list[Asset]:
     """Two approved images of the editor's, of which the second is the newer one."""
-    model = ImageModel.objects.get(slug="sandbox-1")
-    owner = django_user_model.objects.get(username="editor")
-    job = make_job(requester=owner, image_model=model)
-    return [make_asset(job=job, size=SIZE, widths=(320,)) for _number in range(2)]
+    return [make_asset(job=own_job, size=SIZE, widths=(320,)) for _number in range(2)]
 
 
 def test_an_uploaded_image_is_varied_and_the_result_comes_back_to_its_field(
@@ -72,10 +69,7 @@ def test_what_can_be_done_follows_the_image_that_was_chosen(
     page.goto(f"{live_server.url}{reverse('admin:catalog_product_change', args=[product.pk])}")
     before = page.get_attribute(".imagegen-quick a", "href")
 
-    page.click("[data-imagegen-open]:has-text('Choose')")
-    frame = page.frame_locator("dialog iframe")
-    frame.locator("[data-tile] a").first.click()
-    frame.locator("button:has-text('Use this image')").click()
+    choose_newest(page)
     page.locator("[data-picked] img").wait_for(state="visible")
 
     assert f"from={two[0].pk}" in before
@@ -98,13 +92,8 @@ def test_the_plugin_of_the_cms_has_the_same_chooser_and_the_same_actions(
     page.click(".imagegen-quick summary")
     faults = barriers(page, of="[data-imagegen-field]")
 
-    page.click("[data-imagegen-open]:has-text('Choose')")
-    frame = page.frame_locator("dialog iframe")
-    frame.locator("[data-tile] a").first.click()
-    frame.locator("button:has-text('Use this image')").click()
-    page.wait_for_function(
-        "(key) => document.querySelector('[name=asset]').value === key", arg=str(two[1].pk)
-    )
+    choose_newest(page)
+    wait_until(page, f"document.querySelector('[name=asset]').value === '{two[1].pk}'")
     chosen = page.input_value("[name=asset]")
     quick = page.get_attribute(".imagegen-quick a:has-text('Upscale')", "href")
     page.select_option("[name=asset]", "")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from imagegen_app.models import Asset
 from imagegen_app.services.library import review
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_job, make_template, make_user
-from tests.browser.conftest import open_page
+from tests.browser.conftest import context_of, open_page
 from tests.browser.site import barriers, wait_until
 
 if TYPE_CHECKING:
@@ -42,11 +41,7 @@ def reviewing(shop: Any, live_server: Any, browser: Any) -> Iterator[Callable[..
 
     def opened(name: str = "rita", **options: Any) -> Any:
         user = make_user(name, groups=["Image reviewers"], is_staff=True)
-        client = Client()
-        client.force_login(user)
-        context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
-        session = client.cookies["sessionid"].value
-        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+        context = context_of(user, live_server, browser, width=1440, **options)
         contexts.append(context)
         page = open_page(context)
         page.site = live_server.url

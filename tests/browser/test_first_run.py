@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.test import Client
 
 from imagegen_app.models import Asset
 from imagegen_app.testing.factories import make_user
-from tests.browser.site import PATIENCE_MS, barriers, shoot
+from tests.browser.conftest import context_of, open_page
+from tests.browser.site import barriers, shoot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,20 +65,13 @@ def visit_empty_site(
         "ENGINE": "imagegen_app.engines.immediate.ImmediateEngine",
         "RENDITIONS": {"WIDTHS": [320], "FORMATS": ["webp", "jpeg"]},
     }
-    client = Client()
-    client.force_login(make_user("anton", is_staff=True, is_superuser=True))
-    session = client.cookies["sessionid"].value
+    user = make_user("anton", is_staff=True, is_superuser=True)
     contexts = []
 
     def opened(**options: Any) -> Any:
-        context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
+        context = context_of(user, live_server, browser, width=1440, **options)
         contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
-        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-        page = context.new_page()
-        page.complaints = []
-        page.on("console", lambda m: page.complaints.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda e: page.complaints.append(str(e)))
+        page = open_page(context)
         page.goto(f"{live_server.url}/en/admin/")
         return page
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
@@ -13,7 +12,7 @@ from imagegen_app.models import Asset, CollectionItem
 from imagegen_app.services.library import bulk_approval
 from imagegen_app.testing.factories import make_asset, make_attempt, make_job
 from project.catalog.models import Product
-from tests.browser.site import barriers, wait_until
+from tests.browser.site import barriers, choose_newest, wait_until
 
 pytestmark = pytest.mark.browser
 IMAGES = 200
@@ -30,10 +29,9 @@ _SCROLL = """(by) => {
 
 
 @pytest.fixture
-def library(page: Any, live_server: Any) -> str:
+def library(owner: Any, live_server: Any) -> str:
     """Return the address of a library with pages of images of the editor."""
-    editor = get_user_model().objects.get(username="editor")
-    attempt = make_attempt(job=make_job(requester=editor))
+    attempt = make_attempt(job=make_job(requester=owner))
     for number in range(IMAGES):
         make_asset(attempt=attempt, title=f"Image {number:03}", widths=(), size=(8, 6))
     return f"{live_server.url}{reverse('admin:imagegen_library')}"
@@ -115,10 +113,7 @@ def test_an_image_that_is_there_is_chosen_for_a_field(
 ) -> None:
     product = Product.objects.earliest("pk")
     page.goto(f"{live_server.url}{reverse('admin:catalog_product_change', args=[product.pk])}")
-    page.click("[data-imagegen-open]:has-text('Choose')")
-    frame = page.frame_locator("dialog iframe")
-    frame.locator("[data-tile] a").first.click()
-    frame.locator("button:has-text('Use this image')").click()
+    choose_newest(page)
 
     page.locator("[data-picked] img").wait_for(state="visible")
     assert page.locator("[data-picked] img").get_attribute("alt") == "A mug on a table"
@@ -126,11 +121,10 @@ def test_an_image_that_is_there_is_chosen_for_a_field(
 
 
 def test_an_approval_of_many_images_goes_on_by_itself_and_can_be_stopped(
-    page: Any, library: str, monkeypatch: pytest.MonkeyPatch
+    page: Any, owner: Any, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk_approval, "AT_ONCE", 60)
-    editor = get_user_model().objects.get(username="editor")
-    editor.groups.add(Group.objects.get(name="Image reviewers"))
+    owner.groups.add(Group.objects.get(name="Image reviewers"))
     attempt = make_attempt(job=make_job())
     for _ in range(IMAGES):
         make_asset(attempt=attempt, review_state="pending", widths=(), size=(8, 6))

@@ -9,9 +9,9 @@ import pytest
 from django.urls import reverse
 from PIL import Image
 
-from imagegen_app.models import ImageModel, Job, JobInput
+from imagegen_app.models import Job, JobInput
 from imagegen_app.services.gateways import storage
-from imagegen_app.testing.factories import make_asset, make_job
+from imagegen_app.testing.factories import make_asset
 from tests.browser.site import barriers
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ _PAINTED = """(() => { const canvas = document.querySelector("dialog [data-stage
 
 
 @pytest.fixture
-def editor(page: Any, live_server: Any, django_user_model: Any) -> Callable[..., Any]:
+def editor(page: Any, live_server: Any, own_job: Job) -> Callable[..., Any]:
     """Open the studio with an image of the editor's own, to retouch an area of it."""
-    model = ImageModel.objects.get(slug="sandbox-1")
-    owner = django_user_model.objects.get(username="editor")
-    asset = make_asset(job=make_job(requester=owner, image_model=model), size=SIZE, widths=(512,))
+    asset = make_asset(job=own_job, size=SIZE, widths=(512,))
 
     def opened() -> Any:
         studio = f"{live_server.url}{reverse('admin:imagegen_studio')}"
-        page.goto(f"{studio}?from={asset.pk}&operation=inpaint&image_model={model.pk}")
+        page.goto(
+            f"{studio}?from={asset.pk}&operation=inpaint&image_model={own_job.image_model_id}"
+        )
         page.fill("[name=prompt]", "a red sun")
         return page
 
@@ -264,7 +264,7 @@ def test_the_area_is_shown_in_several_ways_and_the_choice_is_kept(
     colours = []
 
     for _ in range(3):
-        page.wait_for_timeout(100)
+        page.evaluate("() => new Promise(requestAnimationFrame)")
         colours.append(page.evaluate(_PAINTED))
         page.keyboard.press("l")
     page.select_option("[data-look-choice]", "colour")

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
-#: Bytes of our own script and style, all files together, uncompressed: no page can load more.
 PAGES = {
     "dashboard": "",
     "studio": "imagegen/job/studio/?template=product-still-life",

@@ -89,9 +89,8 @@ def test_a_seed_is_drawn_copied_and_kept(studio: Any) -> None:
     assert page.complaints == []
 
 
-def test_a_file_that_was_made_here_offers_its_recipe(studio: Any, django_user_model: Any) -> None:
+def test_a_file_that_was_made_here_offers_its_recipe(studio: Any, owner: Any) -> None:
     page = studio
-    owner = django_user_model.objects.get(username="editor")
     asset: Asset = make_asset(requester=owner, seed=4711)
     data = base64.b64encode(marked(f"xmp.did:{asset.pk}")).decode()
     page.evaluate(HAND_IN, ["#stage", "drop", ["download.webp"], data])

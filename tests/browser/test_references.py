@@ -34,8 +34,7 @@ ROWS = "[...document.querySelectorAll('.imagegen-reference')].map((r) => [r.quer
 
 
 @pytest.fixture
-def picture(shop: Any, django_user_model: Any) -> Asset:
-    owner = django_user_model.objects.get(username="editor")
+def picture(owner: Any) -> Asset:
     return make_asset(requester=owner, review_state="pending", alt_text="A vase by the window")
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.urls import reverse
 
-from imagegen_app.models import Asset, AssetRating, ImageModel, Job
-from imagegen_app.testing.factories import make_asset, make_attempt, make_job
+from imagegen_app.models import Asset, AssetRating, Job
+from imagegen_app.testing.factories import make_asset, make_attempt
 from project.catalog.models import Product
 from tests.browser.site import barriers
 
@@ -20,11 +20,9 @@ SIZE = (800, 600)
 
 
 @pytest.fixture
-def turn(shop: Any, django_user_model: Any) -> list[Any]:
+def turn(own_job: Job) -> list[Any]:
     """Two images of one request of the editor's."""
-    model = ImageModel.objects.get(slug="sandbox-1")
-    owner = django_user_model.objects.get(username="editor")
-    attempt = make_attempt(job=make_job(requester=owner, image_model=model, count=2))
+    attempt = make_attempt(job=own_job)
     return [
         make_asset(attempt=attempt, size=SIZE, widths=(400,), review_state="pending", seed=seed)
         for seed in (3, 4)
@@ -132,8 +130,8 @@ def test_two_images_are_compared_by_slider_beside_each_other_and_by_difference(
 
 
 def test_a_corner_of_the_frame_moves_two_sides(opened: Callable[..., Any], turn: list[Any]) -> None:
-    model = ImageModel.objects.get(slug="sandbox-1")
-    query = f"?from={turn[0].pk}&operation=outpaint&image_model={model.pk}"
+    model = turn[0].job.image_model_id
+    query = f"?from={turn[0].pk}&operation=outpaint&image_model={model}"
     page = opened("imagegen_studio", query=query)
     for side in ("left", "top", "right", "bottom"):
         page.fill(f"[name=frame_{side}]", "0")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.browser import states
+from tests.browser.conftest import open_page
 from tests.browser.site import barriers
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def keys(demo: Site, browser: Any, sign_in_state: Callable[[str], Any]) -> dict[
     def opened(who: str) -> Any:
         context = browser.new_context(storage_state=sign_in_state(who))
         contexts.append(context)
-        return context.new_page()
+        return open_page(context)
 
     made = states.prepare(demo, opened)
     for context in contexts:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import copy
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from imagegen_app.models import AuditEvent
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.testing.factories import make_user
+from tests.at_once import at_once
 from tests.services.command_table import COMMANDS, Command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from imagegen_app.core.actors import Person
     from tests.services.conftest import Site
 
@@ -37,29 +35,6 @@ def _id(command: Command) -> str:
     return f"{command.name.partition('.')[2]}{f' ({command.note})' if command.note else ''}"
 
 
-def both(first: Callable[[], object], second: Callable[[], object]) -> list[Exception]:
-    """Call both in threads of their own, and return what they raised."""
-    together = threading.Barrier(2)
-    raised: list[Exception] = []
-
-    def call(one: Callable[[], object]) -> None:
-        try:
-            connection.ensure_connection()
-            together.wait(timeout=60)
-            one()
-        except Exception as error:  # noqa: BLE001 - looked at by the test
-            raised.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=call, args=(one,)) for one in (first, second)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=120)
-    return raised
-
-
 @pytest.mark.parametrize("command", AT_ONCE, ids=_id)
 def test_a_command_given_twice_at_once_is_carried_out_once(site: Site, command: Command) -> None:
     if connection.vendor != "postgresql":
@@ -73,7 +48,9 @@ def test_a_command_given_twice_at_once_is_carried_out_once(site: Site, command: 
     other = copy.deepcopy(subject)
     before = AuditEvent.objects.count()
 
-    raised = both(lambda: command.give(people[0], subject), lambda: command.give(people[-1], other))
+    raised = at_once(
+        lambda: command.give(people[0], subject), lambda: command.give(people[-1], other)
+    )
 
     recorded = list(AuditEvent.objects.order_by("pk").values_list("type", flat=True)[before:])
     assert [error for error in raised if not isinstance(error, ActionRefused)] == []

@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings as django_settings
-from django.db import connection, connections
+from django.db import connection
 
 from imagegen_app.core import notes, translog
 from imagegen_app.models import AuditEvent, AuditLeaf, AuditPending, AuditTile, Checkpoint
 from imagegen_app.services.audit import log_key, sealing, verification
 from imagegen_app.services.foundation import clock
+from tests.at_once import at_once
 from tests.services.audit.log_tampering import SYSTEM, append, execute, put_copy
 
 pytestmark = pytest.mark.django_db
@@ -157,23 +157,12 @@ def test_a_sealer_killed_midway_leaves_nothing_half_sealed(tmp_path: Path) -> No
 
 @pytest.mark.django_db(transaction=True)
 def test_several_threads_append_and_seal_at_once() -> None:
-    errors: list[BaseException] = []
-
     def work() -> None:
-        try:
-            for _round in range(8):
-                append(5)
-                sealing.seal()
-        except BaseException as error:  # noqa: BLE001 - handed to the test's own thread
-            errors.append(error)
-        finally:
-            connections.close_all()
+        for _round in range(8):
+            append(5)
+            sealing.seal()
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    errors = at_once(*[work] * 4)
     sealing.seal_all()
     report = verification.verify()
 
@@ -294,21 +283,10 @@ def test_the_key_is_created_once_and_readable_by_its_owner_only(state_folder: Pa
 
 def test_threads_that_create_the_key_at_once_get_the_same_one() -> None:
     lines: list[str] = []
-    barrier = threading.Barrier(6)
 
-    def read_key() -> None:
-        barrier.wait()
-        try:
-            lines.append(sealing.vkey())
-        finally:
-            connections.close_all()
+    errors = at_once(*[lambda: lines.append(sealing.vkey())] * 6)
 
-    threads = [threading.Thread(target=read_key) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
+    assert errors == []
     assert len(lines) == 6
     assert len(set(lines)) == 1
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +18,7 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.policy import free_allowances
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_image_model, make_provider
+from tests.at_once import at_once
 from tests.services.conftest import governed
 
 if TYPE_CHECKING:
@@ -106,25 +107,18 @@ def test_two_charges_at_the_same_moment_do_not_both_get_the_last_free_image(smal
     attempts = [made(site), made(site)]
     for one in attempts:
         change_attempts(pk=one.pk, free_unit_count=0)
-    both, found = threading.Barrier(2, timeout=120), []
+    found: list[Decimal] = []
 
     def charge(attempt: Attempt) -> None:
         origin = CostOrigin(CostSource.COMPUTED, None, Decimal(1))
-        try:
-            both.wait()
-            with transaction.atomic():
-                amount, used = free_allowances.use_allowance(attempt, Decimal("0.02"), origin)
-                # Long enough for the other one to look meanwhile.
-                time.sleep(0.3)
-                change_attempts(pk=attempt.pk, free_unit_count=used.free_unit_count)
-            found.append(amount)
-        finally:
-            connection.close()
+        with transaction.atomic():
+            amount, used = free_allowances.use_allowance(attempt, Decimal("0.02"), origin)
+            # Long enough for the other one to look meanwhile.
+            time.sleep(0.3)
+            change_attempts(pk=attempt.pk, free_unit_count=used.free_unit_count)
+        found.append(amount)
 
-    threads = [threading.Thread(target=charge, args=(one,)) for one in attempts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
+    errors = at_once(*[partial(charge, one) for one in attempts])
 
+    assert errors == []
     assert sorted(found) == [Decimal(0), Decimal("0.02")]

@@ -154,7 +154,7 @@ class Recipe extends HTMLElement {
     const maxBytes = Number(input.dataset.mostBytes);
     const tooLarge = [...input.files].find((file) => file.size > maxBytes);
     this.querySelector(`[data-upload-error="${input.name}"]`).textContent = tooLarge
-      ? input.dataset.tooLarge.replace("{name}", tooLarge.name)
+      ? sentence(input.dataset.tooLarge, { name: tooLarge.name })
       : "";
     if (tooLarge) input.value = "";
     return !tooLarge;
