@@ -14,7 +14,7 @@ from imagegen_app.services.policy import access, catalog_sync, site_setup
 from imagegen_app.services.policy.access import NotPermitted
 from imagegen_app.services.policy.site_setup import InvalidSetup, SetupAction
 from imagegen_app.testing.factories import make_grant, make_group, make_image_model, make_user
-from tests.services.test_commands_at_once import both
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 SHELL = System("test")
@@ -314,7 +314,7 @@ def test_two_set_ups_of_an_empty_site_at_once_make_each_thing_once() -> None:
         pytest.skip("elsewhere, transactions follow one another or threads share a connection")
     make_user("edda")
 
-    raised = both(lambda: apply(WHOLE), lambda: apply(WHOLE))
+    raised = at_once(lambda: apply(WHOLE), lambda: apply(WHOLE))
 
     assert raised == []
     assert [model.objects.count() for model in (Provider, ImageModel, Grant, Budget)] == [1] * 4
