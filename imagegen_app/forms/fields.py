@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.forms.widgets import AssetSelect
 from imagegen_app.models import Asset
 from imagegen_app.services.foundation.local_times import format_minute
-from imagegen_app.services.library import chooser
+from imagegen_app.services.policy import use_of_assets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ class AssetChoiceField(AnyModelChoice):
         self.widget.actor = actor
 
     def _visible(self) -> Any:
-        found = chooser.usable_assets(self.actor)
+        found = use_of_assets.usable_assets(self.actor)
         return found.select_related("job__template_version__template").order_by("-created_at")
 
     def label_from_instance(self, obj: Any) -> str:

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages import parameter_fields
 from imagegen_app.services.job_requests import fixed_guides, fixed_values
-from imagegen_app.services.library import chooser, delivery
+from imagegen_app.services.library import delivery
+from imagegen_app.services.policy import use_of_assets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ def guides_of(version: TemplateVersion | None, actor: Person) -> list[ShownGuide
     """Return the control images of a template; pictures only of what the person may use."""
     stated = list(fixed_guides.stated_guides(fixed_guides.fixed_guides(version)))
     keys = [one.fixed.asset_id for one in stated]
-    usable = chooser.usable_assets(actor).in_bulk(keys) if keys else {}
+    usable = use_of_assets.usable_assets(actor).in_bulk(keys) if keys else {}
     return [
         ShownGuide(
             label=_("Guide %(number)s") % {"number": one.number},

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.carried import carried_query, studio_url
-from imagegen_app.services.library import chooser, delivery
+from imagegen_app.services.library import delivery
+from imagegen_app.services.policy import use_of_assets
 
 if TYPE_CHECKING:
     import uuid
@@ -39,7 +40,7 @@ class ReferenceChoicePage(Pages):
 
     def chosen(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Show the chosen image; in the dialog, the studio's form takes it over by itself."""
-        asset = chooser.usable_assets(actor).filter(pk=pk).first()
+        asset = use_of_assets.usable_assets(actor).filter(pk=pk).first()
         if asset is None:
             raise Http404
         # In the dialog, the address names no field of an object.

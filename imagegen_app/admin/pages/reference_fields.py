@@ -18,7 +18,8 @@ from imagegen_app.models import Asset
 from imagegen_app.models.labels import LABELS
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests.values import InputSource
-from imagegen_app.services.library import chooser, delivery
+from imagegen_app.services.library import delivery
+from imagegen_app.services.policy import use_of_assets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,7 +100,9 @@ def taken_images(data: Any, *, actor: Person, added: str = "") -> list[TakenImag
             if found and data.get(name):
                 wanted[int(found[1])] = (str(data[name]), str(data.get(f"{name}_role") or ""))
     keys = {number: content_fields.parse_key(Asset, key) for number, (key, _role) in wanted.items()}
-    usable = chooser.usable_assets(actor).in_bulk([k for k in keys.values() if k]) if keys else {}
+    usable = (
+        use_of_assets.usable_assets(actor).in_bulk([k for k in keys.values() if k]) if keys else {}
+    )
     return [
         TakenImage(number, usable.get(keys[number]), role)
         for number, (_key, role) in sorted(wanted.items())[: MAX_INPUTS + 1]

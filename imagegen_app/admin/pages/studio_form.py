@@ -33,8 +33,7 @@ from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import model_options, request_sets
 from imagegen_app.services.job_requests.model_options import ModelOptions
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE
-from imagegen_app.services.library import chooser
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, use_of_assets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -249,7 +248,7 @@ class StudioForm(StartFields):
     def _add_choices(self, actor: Person) -> None:
         version = self.version
         self._choice("inputs_of").queryset = Job.objects.filter(requester=actor.user)
-        self._choice("asset").queryset = chooser.usable_assets(actor)
+        self._choice("asset").queryset = use_of_assets.usable_assets(actor)
         self._choice("template").queryset = PromptTemplate.objects.filter(
             is_archived=False, current__isnull=False
         ).order_by("name")

@@ -10,7 +10,7 @@ from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.library import chooser, delivery, recipes
-from imagegen_app.services.policy import access, setup_progress
+from imagegen_app.services.policy import access, setup_progress, use_of_assets
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -59,7 +59,7 @@ def earlier_recipe(request: HttpRequest, actor: Person) -> recipes.Recipe | None
         job = visible.filter(pk=key).first() if key else None
     elif request.GET.get("from"):
         key = content_fields.parse_key(Asset, request.GET["from"])
-        asset = chooser.usable_assets(actor).filter(pk=key).first() if key else None
+        asset = use_of_assets.usable_assets(actor).filter(pk=key).first() if key else None
         job = asset.job if asset else None
     if job is None:
         return None

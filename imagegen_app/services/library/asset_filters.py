@@ -21,8 +21,8 @@ from imagegen_app.core.types import Operation
 from imagegen_app.models import Asset, AssetTag, CollectionItem, Job, Placement
 from imagegen_app.services.foundation import keyset
 from imagegen_app.services.foundation.accounts import users_named
-from imagegen_app.services.library import asset_search, chooser, collections, word_search
-from imagegen_app.services.policy import access
+from imagegen_app.services.library import asset_search, collections, word_search
+from imagegen_app.services.policy import access, use_of_assets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +110,7 @@ def find(reader: Person, wanted: AssetFilter, *, for_use: bool = False) -> Query
     """Return the images that a filter finds among those that the person may see, or may use."""
     assets = visible_assets(reader)
     if for_use:
-        assets = chooser.usable_assets(reader)
+        assets = use_of_assets.usable_assets(reader)
     if not wanted.get("steps"):
         assets = assets.filter(is_intermediate=False)
     assets = _by_text(assets, wanted.get("q"), reader)

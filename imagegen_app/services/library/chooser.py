@@ -114,14 +114,9 @@ def asset_from_token(*, actor: Actor, token: str) -> Asset:
     return asset
 
 
-def usable_assets(actor: Person) -> QuerySet[Asset]:
-    """Return the assets that a person may use: visible approved ones, and their own pending ones."""
-    return use_of_assets.usable_assets(actor)
-
-
 def usable_guides(actor: Person) -> QuerySet[Asset]:
     """Return the assets that a person may fix as guides: approved ones that they may use."""
-    return usable_assets(actor).filter(review_state=ReviewState.APPROVED.value)
+    return use_of_assets.usable_assets(actor).filter(review_state=ReviewState.APPROVED.value)
 
 
 def require_visible(actor: Actor, asset: Asset) -> None:

@@ -11,7 +11,7 @@ from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import from_job
 from imagegen_app.services.job_requests.fixed_guides import fixed_guides
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE
-from imagegen_app.services.library import chooser
+from imagegen_app.services.policy import use_of_assets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,5 +148,7 @@ def _may_use_inputs(actor: Person, job: Job, version: TemplateVersion | None) ->
         return None
     if job.requester_id != actor.user.pk:
         return False
-    unusable = inputs.filter(asset__isnull=False).exclude(asset__in=chooser.usable_assets(actor))
+    unusable = inputs.filter(asset__isnull=False).exclude(
+        asset__in=use_of_assets.usable_assets(actor)
+    )
     return not unusable.exists()

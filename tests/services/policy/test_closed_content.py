@@ -21,7 +21,7 @@ from imagegen_app.services.library import (
     review,
     withdrawal_tasks,
 )
-from imagegen_app.services.policy import access, closed_content
+from imagegen_app.services.policy import access, closed_content, use_of_assets
 from imagegen_app.services.policy.closed_content import ClosedForGood
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_asset, make_user
@@ -209,7 +209,7 @@ def test_a_closed_image_is_served_to_nobody(site: Site, closing: type[Closing]) 
         delivery.open_signed(token, name)
     assert pictures.build_picture(asset, preview=True) is None
     assert delivery.preview_url(asset).endswith(delivery.CLOSED_IMAGE)
-    assert asset not in chooser.usable_assets(site.actor)
+    assert asset not in use_of_assets.usable_assets(site.actor)
 
 
 @pytest.mark.parametrize("state", ["pending", "approved", "rejected", "withdrawn"])
