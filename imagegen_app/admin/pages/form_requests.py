@@ -43,13 +43,13 @@ def planned(
     :raises InvalidJobRequest: if a value is missing or not valid.
     """
     worded = [
-        composed(form, actor, one, is_draft=is_draft, words=words)
+        _composed(form, actor, one, is_draft=is_draft, words=words)
         for one in grid_fields.worded_data(form, data)
     ]
     return request_sets.plan_set(worded, grid_fields.given_axes(form, data))
 
 
-def composed(
+def _composed(
     form: StudioForm,
     actor: Person,
     data: Mapping[str, Any],

@@ -144,7 +144,7 @@ def _seeds(texts: Sequence[str], nonce: str) -> list[int]:
     found = []
     for text in texts:
         number = whole_number(text)
-        if number is None or number >= 2**31:
+        if number is None:
             raise InvalidJobRequest(
                 _("“%(text)s” is no seed.") % {"text": text[:20]},
                 field="grid",

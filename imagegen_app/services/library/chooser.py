@@ -124,8 +124,7 @@ def require_visible(actor: Actor, asset: Asset) -> None:
 
     :raises NotPermitted: if it is another person's, and the actor may not view assets.
     """
-    own = isinstance(actor, Person) and asset.job.requester_id == actor.user.pk
-    if not own:
+    if not review_requests.is_own(actor, asset):
         access.require_permission(actor, "view_asset")
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.core.actors import Person
 from imagegen_app.services.foundation.local_times import format_day
+from imagegen_app.services.library.review_requests import is_own
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
@@ -30,20 +30,16 @@ def image_title(asset: Asset, *, reader: Actor) -> str:
         return asset.title
     words = "" if asset.hard_category else asset.alt_text
     if template:
-        values = _values(asset) if _is_own(asset, reader) else ""
+        values = _values(asset) if is_own(reader, asset) else ""
         return f"{template}: {values}" if values else _with_words(template, words)
     if words:
         return _first_words(words)
-    if _is_own(asset, reader) and asset.job.prompt:
+    if is_own(reader, asset) and asset.job.prompt:
         return _first_words(asset.job.prompt)
     return _("%(operation)s, %(day)s") % {
         "operation": asset.job.get_operation_display(),
         "day": format_day(asset.created_at),
     }
-
-
-def _is_own(asset: Asset, reader: Actor) -> bool:
-    return isinstance(reader, Person) and asset.job.requester_id == reader.user.pk
 
 
 def _values(asset: Asset) -> str:
