@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.admin.fixed_lines import lora_lines, parameter_lines
+from imagegen_app.core.operations import Operation
 from imagegen_app.models import Asset
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.job_requests import model_options
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import chooser
 from imagegen_app.services.policy.access import NotPermitted
@@ -37,12 +39,13 @@ def initial_values(actor: Person, key: str) -> dict[str, Any]:
     job = pass_chain.root_job(asset.job)
     used = job.template_version
     prompt = prompt_access.read_prompt(actor, job)
+    is_sized = model_options.takes_size(job.image_model, Operation(job.operation))
     values: dict[str, Any] = {
         "body": used.body if used else _plain(prompt or ""),
         "negative": used.negative if used else _plain(job.negative_prompt) if prompt else "",
         "operation": job.operation,
         "image_model": job.image_model_id,
-        "size": f"{job.width}x{job.height}",
+        "size": f"{job.width}x{job.height}" if is_sized else "",
         "count": job.count,
         "quality": job.quality,
         "parameters": parameter_lines(job.parameters) if prompt is not None else "",

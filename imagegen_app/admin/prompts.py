@@ -287,7 +287,7 @@ class TemplateVersionAdmin(RecordAdmin):
             [
                 (_("Operation"), obj.get_operation_display()),
                 (_("Model"), obj.image_model or _("the requester chooses")),
-                (_("Size"), f"{obj.width} x {obj.height}"),
+                (_("Size"), f"{obj.width} x {obj.height}" if obj.size else _("the model's own")),
                 (_("Images"), obj.count),
                 (_("Quality"), obj.quality),
                 (_("Seed"), obj.get_seed_strategy_display()),

@@ -69,8 +69,8 @@ class TemplateForm(AnyModelForm):
     )
     size = forms.CharField(
         label=gettext_lazy("Size"),
-        help_text=gettext_lazy("For example 1024x1024."),
-        initial="1024x1024",
+        required=False,
+        help_text=gettext_lazy("For example 1024x1024; empty for the model's own size."),
     )
     count = forms.IntegerField(
         label=gettext_lazy("Images"),
@@ -151,7 +151,7 @@ class TemplateForm(AnyModelForm):
                 "seed",
             ):
                 self.fields[name].initial = getattr(version, name)
-            self.fields["size"].initial = f"{version.width}x{version.height}"
+            self.fields["size"].initial = str(version.size or "")
             self.fields["parameters"].initial = parameter_lines(version.parameters)
             self.fields["loras"].initial = lora_lines(version.loras)
 
@@ -205,7 +205,7 @@ class TemplateForm(AnyModelForm):
         if self.errors:
             return data
         try:
-            size = types.Size.parse(data["size"])
+            size = types.Size.parse(data["size"]) if data["size"] else None
         except ValueError:
             self.add_error("size", _("Write it as 1024x768."))
             return data
@@ -235,7 +235,7 @@ class TemplateForm(AnyModelForm):
         try:
             templates.check(draft)
         except model_catalog.InvalidRecord as error:
-            first = {"passes": "pass_0", "guides": "guide_0_asset"}
+            first = {"passes": "pass_0", "guides": "guide_0_asset", "width": "size"}
             field = first.get(error.field, error.field)
             self.add_error(field if field in self.fields else None, error.reason)
         self.draft = draft

@@ -40,7 +40,7 @@ class TemplateEntry:
     operation: str | None = None
     #: Short name of an image model; without one, the requester chooses.
     model: str | None = None
-    #: In pixels.
+    #: In pixels; without both, the model's own size is made.
     width: int | None = None
     height: int | None = None
     #: Images of one request.

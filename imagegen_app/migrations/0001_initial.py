@@ -797,8 +797,8 @@ class Migration(migrations.Migration):
                 ('negative', models.TextField(blank=True, verbose_name='negative prompt')),
                 ('variables', models.JSONField(blank=True, default=list, verbose_name='variables')),
                 ('operation', models.CharField(choices=[('generate', 'Generate'), ('edit', 'Edit'), ('inpaint', 'Retouch an area'), ('outpaint', 'Extend the image'), ('vary', 'Create a variation'), ('upscale', 'Upscale'), ('remove_background', 'Remove background'), ('control', 'Follow a guide image'), ('erase', 'Erase an object'), ('replace', 'Replace an object'), ('recolour', 'Change colours'), ('relight', 'Change the lighting'), ('restore_faces', 'Restore faces')], default='generate', max_length=20, verbose_name='operation')),
-                ('width', models.PositiveIntegerField(default=1024, verbose_name='width')),
-                ('height', models.PositiveIntegerField(default=1024, verbose_name='height')),
+                ('width', models.PositiveIntegerField(blank=True, null=True, verbose_name='width')),
+                ('height', models.PositiveIntegerField(blank=True, null=True, verbose_name='height')),
                 ('count', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10)], verbose_name='images')),
                 ('quality', models.CharField(blank=True, max_length=20, verbose_name='quality')),
                 ('seed_strategy', models.CharField(choices=[('random', 'A new seed each time'), ('fixed', 'Always the same seed'), ('per_row', 'Derived from the row: a re-run gives the same image')], default='random', max_length=10, verbose_name='seed')),
@@ -1418,6 +1418,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='templateversion',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('seed_strategy', 'fixed'), _negated=True), ('seed__isnull', False), _connector='OR'), name='imagegen_version_fixed_seed_given'),
+        ),
+        migrations.AddConstraint(
+            model_name='templateversion',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('height__isnull', True), ('width__isnull', True)), models.Q(('height__isnull', False), ('width__isnull', False)), _connector='OR'), name='imagegen_version_whole_size'),
         ),
         migrations.AddIndex(
             model_name='job',

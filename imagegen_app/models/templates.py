@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from imagegen_app.core import types
 from imagegen_app.core.limits import MAX_ALT_CHARS, MAX_COUNT
 from imagegen_app.core.operations import Operation
 from imagegen_app.models.base import Record
@@ -76,8 +77,9 @@ class TemplateVersion(Record):
         verbose_name=_("image model"),
         help_text=_("Leave empty to let the requester choose among the granted models."),
     )
-    width = models.PositiveIntegerField(_("width"), default=1024)
-    height = models.PositiveIntegerField(_("height"), default=1024)
+    #: Both are empty if the template leaves the size to the model.
+    width = models.PositiveIntegerField(_("width"), null=True, blank=True)
+    height = models.PositiveIntegerField(_("height"), null=True, blank=True)
     count = models.PositiveSmallIntegerField(
         _("images"), default=1, validators=[MinValueValidator(1), MaxValueValidator(MAX_COUNT)]
     )
@@ -130,10 +132,22 @@ class TemplateVersion(Record):
                 condition=~Q(seed_strategy="fixed") | Q(seed__isnull=False),
                 name="imagegen_version_fixed_seed_given",
             ),
+            models.CheckConstraint(
+                condition=Q(width__isnull=True, height__isnull=True)
+                | Q(width__isnull=False, height__isnull=False),
+                name="imagegen_version_whole_size",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.template} v{self.number}"
+
+    @property
+    def size(self) -> types.Size | None:
+        """The size that its author chose; None if the model's own is made."""
+        if self.width is None or self.height is None:
+            return None
+        return types.Size(self.width, self.height)
 
 
 class TemplateFavourite(Record):

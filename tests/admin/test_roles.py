@@ -272,7 +272,7 @@ def test_a_changed_template_is_a_new_version_and_an_unchanged_one_is_not(
         "seed_strategy": "random",
     }
     version = rows["templateversion"]
-    sent |= {"size": f"{version.width}x{version.height}", "count": str(version.count)}
+    sent |= {"size": str(version.size or ""), "count": str(version.count)}
 
     client.post(address, sent)
     client.post(address, {**sent, "body": "A loud picture of a {{ product }}."})

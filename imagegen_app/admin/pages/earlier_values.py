@@ -70,7 +70,7 @@ def values_of(
 
 def _size(recipe: Recipe, version: TemplateVersion | None) -> str:
     """Return the size as the field has it: empty where it is still that of the template."""
-    is_templates = version is not None and recipe.size == f"{version.width}x{version.height}"
+    is_templates = version is not None and recipe.size == str(version.size)
     return "" if is_templates else recipe.size
 
 

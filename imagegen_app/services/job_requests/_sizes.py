@@ -37,9 +37,9 @@ def resolve_size(
     pictures: Sequence[tuple[InputSource, ImageInput]],
     rule: SizeRule,
 ) -> Size:
-    """Return the size that is asked for, else the template's, else a default.
+    """Return the size that is asked for, else the one that the template states, else a default.
 
-    Proportions such as `16:9` become the size that the model has for them. An edit without a size,
+    Proportions such as `16:9` become the size that the model has for them. An edit without any size,
     and `SIZE_OF_SOURCE`, keep the proportions of the first picture.
 
     :raises InvalidJobRequest: if the text is no size, the model does not have these proportions or
@@ -53,7 +53,8 @@ def resolve_size(
             field="size",
             remedy=_("Choose a size, or a source image."),
         )
-    is_default = not size and version is None and operation in _KEEPS_PROPORTIONS
+    stated = None if version is None else version.size
+    is_default = not size and stated is None and operation in _KEEPS_PROPORTIONS
     if is_default or size == SIZE_OF_SOURCE:
         for source, sent in pictures:
             if source.role is not InputRole.MASK:
@@ -69,9 +70,23 @@ def resolve_size(
                 remedy=_("Leave the size out, or choose another model."),
             )
         return found
-    if version:
-        return Size(version.width, version.height)
-    return size_with_ratio(1.0, rule) or size_like(_SQUARE, rule)
+    return template_size(stated, rule)
+
+
+def template_size(stated: Size | None, rule: SizeRule) -> Size:
+    """Return the size that a template states, or else a square as the model has it.
+
+    :raises InvalidJobRequest: if it states one, and the model takes no size at all.
+    """
+    if stated is None:
+        return size_with_ratio(1.0, rule) or size_like(_SQUARE, rule)
+    if not rule.is_choosable:
+        raise InvalidJobRequest(
+            _("The template states a size, and this model takes none: it decides it itself."),
+            field="size",
+            remedy=_("Leave the size out of the template, or choose another model."),
+        )
+    return stated
 
 
 def _shown_sizes(pictures: Sequence[tuple[InputSource, ImageInput]]) -> list[Size]:

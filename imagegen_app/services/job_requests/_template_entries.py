@@ -13,7 +13,7 @@ from imagegen_app.core.description_reader import unknown_name
 from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.operations import Operation
 from imagegen_app.core.template_document import TemplateEntry
-from imagegen_app.core.types import ControlGuide, Lora, Size
+from imagegen_app.core.types import ControlGuide, Lora
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.services.foundation.messages import sentence_of
 from imagegen_app.services.job_requests import templates
@@ -50,6 +50,9 @@ _FORMS = {
         "each entry must be an object with “asset”, “kind”, “weight”, “start” and “end”"
     ),
 }
+_HALF_A_SIZE = gettext_noop(
+    "a size needs “width” and “height”; leave both out for the model's own size"
+)
 _DEFAULT = Draft(body="")
 
 
@@ -88,8 +91,8 @@ def entry_of(
         variables=tuple(one.as_dict() for one in prompts.variables_from(draft.variables)),
         operation=draft.operation.value,
         model=draft.image_model.slug if draft.image_model else None,
-        width=draft.size.width,
-        height=draft.size.height,
+        width=draft.size.width if draft.size else None,
+        height=draft.size.height if draft.size else None,
         images=draft.count,
         quality=draft.quality,
         seed_strategy=draft.seed_strategy,
@@ -128,6 +131,9 @@ def _value_problems(
                 (_NAMES.get(column, column), " ".join(messages))
                 for column, messages in error.message_dict.items()
             ]
+    if (entry.width is None) != (entry.height is None):
+        part = "width" if entry.width is None else "height"
+        wrong.append((part, sentence_of(Message(_HALF_A_SIZE))))
     for part, read in (("loras", _loras), ("guides", _guides)):
         try:
             read(entry)
@@ -140,9 +146,9 @@ def _row_of(entry: TemplateEntry) -> TemplateVersion:
     """Return a row with the entry's values that has no template: only to ask whether it can hold them."""
     return TemplateVersion(
         operation=entry.operation or Operation.GENERATE.value,
-        width=_or(entry.width, _DEFAULT.size.width),
-        height=_or(entry.height, _DEFAULT.size.height),
-        count=_or(entry.images, 1),
+        width=entry.width,
+        height=entry.height,
+        count=1 if entry.images is None else entry.images,
         quality=entry.quality or "",
         seed_strategy=entry.seed_strategy or _DEFAULT.seed_strategy,
         seed=entry.seed,
@@ -162,7 +168,7 @@ def _draft_of(entry: TemplateEntry, models: Mapping[str, ImageModel]) -> Draft:
         variables=[dict(one) for one in entry.variables or ()],
         operation=Operation(row.operation),
         image_model=models[entry.model] if entry.model else None,
-        size=Size(row.width, row.height),
+        size=row.size,
         count=row.count,
         quality=row.quality,
         seed_strategy=row.seed_strategy,
@@ -209,7 +215,3 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
-
-
-def _or(value: int | None, default: int) -> int:
-    return default if value is None else value

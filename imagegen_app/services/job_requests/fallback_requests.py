@@ -34,7 +34,8 @@ def chosen_values(
     """
     chosen = {name: value for name, value in given.items() if value}
     if version is not None:
-        chosen.setdefault("size", f"{version.width}x{version.height}")
+        if version.size is not None:
+            chosen.setdefault("size", str(version.size))
         if "quality" not in given and version.quality:
             chosen["quality"] = version.quality
     if chosen.get("quality") in set(QualityTier) and not quality and "x" in chosen.get("size", ""):

@@ -12,12 +12,14 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
+from imagegen_app.core.limits import MAX_FIXED_GUIDES
 from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import ControlGuide, ImageInput, InputRole
 from imagegen_app.models import Asset
 from imagegen_app.services.job_requests.values import InputSource, InvalidJobRequest
 from imagegen_app.services.policy import access, closed_content
 from imagegen_app.services.policy.access import contact_sentence
+from imagegen_app.services.policy.model_catalog import InvalidRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,6 +118,23 @@ def without_fixed_guides(
     """Return the input images of an earlier job without those that its template had fixed."""
     fixed = fixed_guides(version)
     return [source for source in sources if not any(_is_it(source, one) for one in fixed)]
+
+
+def require_approved_guides(guides: Sequence[FixedGuide]) -> None:
+    """Require that the control images of a template can be used.
+
+    :raises InvalidRecord: with the first one that cannot.
+    """
+    if len(guides) > MAX_FIXED_GUIDES:
+        reason = _("At most %(most)s images are accepted.") % {"most": MAX_FIXED_GUIDES}
+        raise InvalidRecord(reason, field="guides")
+    for one in stated_guides(guides):
+        if one.reason:
+            reason = _("Guide %(number)s cannot be used: %(reason)s") % {
+                "number": one.number,
+                "reason": one.reason,
+            }
+            raise InvalidRecord(reason, field="guides")
 
 
 def require_usable_guides(

@@ -128,6 +128,14 @@ def takes_images(image_model: ImageModel) -> bool:
         return False
 
 
+def takes_size(image_model: ImageModel, operation: Operation) -> bool:
+    """Return whether a size can be chosen for what a model makes."""
+    try:
+        return adapters.capabilities(image_model).sizes_for(operation).is_choosable
+    except adapters.ProviderNotConfigured:
+        return False
+
+
 def require_capabilities(image_model: ImageModel) -> Capabilities:
     """Return what a model can do.
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.quality_tiers import QualityTier, quality_word, tier_size
-from imagegen_app.core.types import Operation, Size
+from imagegen_app.core.types import Operation
+from imagegen_app.services.job_requests._sizes import template_size
 from imagegen_app.services.job_requests.model_options import require_capabilities
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 
 if TYPE_CHECKING:
     from imagegen_app.core.capabilities import Capabilities
+    from imagegen_app.core.types import Size
     from imagegen_app.models import ImageModel, TemplateVersion
 
 
@@ -52,13 +54,15 @@ def resolve_quality(
 def quality_of_template(version: TemplateVersion, image_model: ImageModel) -> tuple[str, Size]:
     """Return a model's own word for the quality of a template, and the size of the images.
 
-    :raises InvalidJobRequest: if its adapter is unknown, or what was corrected of it is wrong.
+    :raises InvalidJobRequest: if its adapter is unknown, what was corrected of it is wrong, or it takes
+        no size and the template states one.
     """
     operation = Operation(version.operation)
+    offer = require_capabilities(image_model)
     return resolve_quality(
         version.quality,
-        size=Size(version.width, version.height),
+        size=template_size(version.size, offer.sizes_for(operation)),
         is_size_in_pixels=False,
         operation=operation,
-        capabilities=require_capabilities(image_model),
+        capabilities=offer,
     )

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from imagegen_app import database
 from imagegen_app.core import canonical, passes, prompts
 from imagegen_app.core.actors import Person
-from imagegen_app.core.limits import MAX_ALT_CHARS, MAX_FIXED_GUIDES
+from imagegen_app.core.capabilities import ANY_SIZE
+from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.types import GenerationRequest, Lora, Operation, Size, texts_in
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.providers.parameters import (
@@ -24,15 +25,17 @@ from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import pass_planning
+from imagegen_app.services.job_requests._sizes import template_size
 from imagegen_app.services.job_requests.fixed_guides import (
     FixedGuide,
     fixed_guides,
+    require_approved_guides,
     require_usable_guides,
-    stated_guides,
 )
 from imagegen_app.services.job_requests.fixed_values import fixed_loras
 from imagegen_app.services.job_requests.qualities import resolve_quality
 from imagegen_app.services.job_requests.values import (
+    InvalidJobRequest,
     InvalidPass,
     complaint_reason,
     describe_complaint,
@@ -46,7 +49,6 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
 
 
-_SQUARE = Size(1024, 1024)
 #: The fields of a version whose values a model may not have, by the part that is complained of.
 _FIELDS = {
     "operation": "operation",
@@ -69,7 +71,8 @@ class Draft:
     variables: Sequence[dict[str, Any]] = field(default_factory=list)
     operation: Operation = Operation.GENERATE
     image_model: ImageModel | None = None
-    size: Size = _SQUARE
+    #: None for the model's own.
+    size: Size | None = None
     count: int = 1
     quality: str = ""
     seed_strategy: str = "random"
@@ -138,8 +141,8 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
         variables=[v.as_dict() for v in variables],
         operation=draft.operation.value,
         image_model=draft.image_model,
-        width=draft.size.width,
-        height=draft.size.height,
+        width=draft.size.width if draft.size else None,
+        height=draft.size.height if draft.size else None,
         count=draft.count,
         quality=draft.quality,
         seed_strategy=draft.seed_strategy,
@@ -266,8 +269,9 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
         raise InvalidRecord(_("The prompt is empty."), field="body")
     if draft.seed_strategy == "fixed" and draft.seed is None:
         raise InvalidRecord(_("A fixed seed needs a number."), field="seed")
+    size = template_size(draft.size, ANY_SIZE)
     if draft.image_model is not None:
-        _require_supported(draft, draft.image_model)
+        size = _require_supported(draft, draft.image_model)
     elif draft.parameters or draft.loras or draft.guides:
         raise InvalidRecord(
             _(
@@ -275,23 +279,27 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
             ),
             field="image_model",
         )
-    _require_approved(draft.guides)
+    require_approved_guides(draft.guides)
     try:
-        pass_planning.plan_passes(draft.passes, start=draft.size)
+        pass_planning.plan_passes(draft.passes, start=size)
     except InvalidPass as error:
         raise InvalidRecord(error.reason, field="passes") from None
     return variables
 
 
-def _require_supported(draft: Draft, image_model: ImageModel) -> None:
-    """Require that the model of a draft has all that the draft fixes.
+def _require_supported(draft: Draft, image_model: ImageModel) -> Size:
+    """Require that the model of a draft has all that the draft fixes, and return the size of its images.
 
     :raises InvalidRecord: with the first part that it does not have.
     """
     capabilities = adapters.capabilities(image_model)
+    try:
+        stated = template_size(draft.size, capabilities.sizes_for(draft.operation))
+    except InvalidJobRequest as error:
+        raise InvalidRecord(f"{error.reason} {error.remedy}", field=_FIELDS["size"]) from None
     quality, size = resolve_quality(
         draft.quality,
-        size=draft.size,
+        size=stated,
         is_size_in_pixels=False,
         operation=draft.operation,
         capabilities=capabilities,
@@ -322,23 +330,7 @@ def _require_supported(draft: Draft, image_model: ImageModel) -> None:
         if complaint.part in draft.parameters:
             reason = describe_complaint(image_model, complaint)
             raise InvalidRecord(reason, field="parameters")
-
-
-def _require_approved(guides: Sequence[FixedGuide]) -> None:
-    """Require that the control images of a draft can be used.
-
-    :raises InvalidRecord: with the first one that cannot.
-    """
-    if len(guides) > MAX_FIXED_GUIDES:
-        reason = _("At most %(most)s images are accepted.") % {"most": MAX_FIXED_GUIDES}
-        raise InvalidRecord(reason, field="guides")
-    for one in stated_guides(guides):
-        if one.reason:
-            reason = _("Guide %(number)s cannot be used: %(reason)s") % {
-                "number": one.number,
-                "reason": one.reason,
-            }
-            raise InvalidRecord(reason, field="guides")
+    return stated
 
 
 def _typed_parameters(draft: Draft) -> dict[str, Any]:
@@ -357,7 +349,7 @@ def draft_of(version: TemplateVersion) -> Draft:
         variables=list(version.variables),
         operation=Operation(version.operation),
         image_model=version.image_model,
-        size=Size(version.width, version.height),
+        size=version.size,
         count=version.count,
         quality=version.quality,
         seed_strategy=version.seed_strategy,

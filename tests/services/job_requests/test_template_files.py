@@ -105,6 +105,8 @@ def test_a_template_that_differs_gets_a_new_version_and_says_what_differs() -> N
         ({"model": "fien"}, "model", "did you mean “fine”?"),
         ({"operation": "paint"}, "operation", "not a valid choice"),
         ({"images": 0}, "images", "greater than or equal to 1"),
+        ({"width": None}, "width", "A size needs “width” and “height”"),
+        ({"height": None}, "height", "A size needs “width” and “height”"),
         ({"slug": "no good"}, "slug", "valid “slug”"),
         ({"name": "x" * 81}, "name", "at most 80 characters"),
         ({"seed_strategy": "fixed", "seed": None}, "seed", "needs a number"),
