@@ -23,6 +23,7 @@ VASE: dict[str, Any] = {
     "prompt": "A red vase on a light table",
     "variables": [{"name": "product"}],
     "width": 512,
+    "height": 512,
 }
 
 
