@@ -104,12 +104,14 @@ def _problems(page: Any, name: str) -> list[str]:
     problems = []
     if page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
         problems.append("the page is wider than the screen")
-    if name in {"setup", "studio", "overview", "log"}:
+    if name in {"setup", "studio", "overview", "log", "image"}:
         problems += barriers(page, of=".imagegen", rule="color-contrast")
     if name == "image":
-        tools = "[...document.querySelectorAll('.imagegen-tool')].map(b => b.form && b.form.id)"
-        if page.evaluate(tools) != ["imagegen-evidence"]:
-            problems.append(f"tools are lost: {json.dumps(page.evaluate(tools))}")
+        # Buttons whose form stands elsewhere on the page: a theme that moves a block may part them.
+        forms = """[...document.querySelectorAll('.imagegen-button[form]')].map(
+            b => b.checkVisibility() && b.form ? b.form.id : null)"""
+        if "imagegen-evidence" not in (met := page.evaluate(forms)) or None in met:
+            problems.append(f"buttons without their form: {json.dumps(met)}")
     if name == "form":
         # A control without a line around it cannot be seen.
         bare = """[...document.querySelectorAll('form[id$=_form] :is(input, textarea)')].filter(e =>
