@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.core.checks import CheckMessage, Error
 
-from imagegen_app.captioning.base import InvalidOption
+from imagegen_app.providers.chat_service import InvalidOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,10 +21,6 @@ class CaptionerFailed(Exception):
         self.cost = cost
 
 
-class InvalidOption(ValueError):
-    """An option of a captioner cannot be used; the message names it and says what would do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Caption:
     """What a captioner suggests for one image."""
