@@ -43,6 +43,8 @@ CHECKS = {
     "imagegen.W037": "Celery may stop a task before the job loop is over.",
     "imagegen.E038": "The captioner cannot be loaded or called.",
     "imagegen.E039": "The captioner is billed and has no price, so it is not asked.",
+    "imagegen.E040": "The text model cannot be loaded or called.",
+    "imagegen.E041": "The text model is billed and has no price, so it is not asked.",
     "imagegen.E043": "An adapter of the site's own cannot be imported or called.",
     "imagegen.W047": "The source of a credential was called and gave no key.",
     "imagegen.W060": "The signing certificate cannot be used, or does not follow the C2PA profile.",

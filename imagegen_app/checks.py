@@ -19,7 +19,6 @@ from django.db import models
 from django.utils.module_loading import import_string
 
 from imagegen_app import (
-    captioner_checks,
     certificate_checks,
     conf,
     database,
@@ -29,6 +28,7 @@ from imagegen_app import (
     router_checks,
     screener_checks,
     static_checks,
+    text_service_checks,
 )
 from imagegen_app.providers.redaction import unfiltered_loggers
 from imagegen_app.services.foundation import wakeups
@@ -56,7 +56,8 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         _storage,
         _credentials,
         screener_checks.screeners,
-        captioner_checks.captioner_problems,
+        text_service_checks.captioner_problems,
+        text_service_checks.text_model_problems,
         _site_code,
         _signing,
         publication_checks.place_errors,

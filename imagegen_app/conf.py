@@ -98,6 +98,27 @@ class CaptionerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TextModelSettings:
+    """The text model, which suggests prompts from the site's content and improves them."""
+
+    #: Dotted path of its class: `imagegen_app.writing.openai_chat.OpenAIChatTextModel`, or one of your
+    #: own. Empty by default: nothing is suggested, since it sends texts to another service.
+    backend: str = ""
+    #: Name of the text model in the log.
+    name: str = "text model"
+    #: Keyword arguments for the class; `credential` names one of `CREDENTIALS`.
+    options: dict[str, Any] = field(default_factory=dict)
+    #: What budgets reserve for one call, such as `"0.002"`: more than most calls cost. An answer that
+    #: counts its tokens is charged by them, where the class knows their prices; any other is charged
+    #: this. Nothing for a local model.
+    price: str = "0"
+    #: The currency of `PRICE` and of the options' prices.
+    currency: str = "USD"
+    #: Seconds after which a call is given up, from 1 to 60; a person waits for it.
+    seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class QuestionSettings:
     """One question of the checklist that reviewers answer before they approve an image."""
 
@@ -295,6 +316,8 @@ class Settings:
     )
     #: Suggestions of alternative texts.
     captioner: CaptionerSettings = field(default_factory=CaptionerSettings)
+    #: Suggestions of prompts.
+    text_model: TextModelSettings = field(default_factory=TextModelSettings)
     #: Signing of published files with Content Credentials.
     c2pa: SigningSettings = field(default_factory=SigningSettings)
     #: XMP metadata of published files.
@@ -424,9 +447,11 @@ def _review(raw: Any) -> Any:
 
 
 def _require_possible_numbers(values: dict[str, Any]) -> None:
-    if "captioner" in values:
-        require_amount(values["captioner"].price, "IMAGEGEN['CAPTIONER']['PRICE']")
-        require_between(values["captioner"].seconds, 1, 60, "IMAGEGEN['CAPTIONER']['SECONDS']")
+    for name in ("captioner", "text_model"):
+        if name in values:
+            place = f"IMAGEGEN[{name.upper()!r}]"
+            require_amount(values[name].price, f"{place}['PRICE']")
+            require_between(values[name].seconds, 1, 60, f"{place}['SECONDS']")
     if "secret_stores" in values:
         kept, place = values["secret_stores"], "IMAGEGEN['SECRET_STORES']"
         require_between(kept.fresh_seconds, 10, 86_400, f"{place}['FRESH_SECONDS']")
@@ -501,6 +526,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "audit": AuditSettings,
     "review": ReviewSettings,
     "captioner": CaptionerSettings,
+    "text_model": TextModelSettings,
     "images": ImageSettings,
     "spool": SpoolSettings,
     "secret_stores": SecretStoreSettings,

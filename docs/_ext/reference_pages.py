@@ -239,7 +239,7 @@ _CHECKED = [
     import_module(f"imagegen_app.{name}")
     for name in (
         "checks",
-        "captioner_checks",
+        "text_service_checks",
         "certificate_checks",
         "environment_checks",
         "provider_checks",

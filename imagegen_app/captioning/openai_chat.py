@@ -11,7 +11,7 @@ from imagegen_app.core.errors import ProviderError
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.provider_text import provider_text
 from imagegen_app.providers.chat_client import ChatImage, ChatMessage
-from imagegen_app.providers.chat_service import ChatService, problem_of, require_number
+from imagegen_app.providers.chat_service import AROUND, ChatService, problem_of, require_number
 
 if TYPE_CHECKING:
     from imagegen_app.providers.http import Connection
@@ -22,8 +22,6 @@ _MIN_CHARS = 20
 DEFAULT_MAX_TOKENS: Final = 300
 _MAX_PURPOSE_CHARS = 1_000
 _TAG = re.compile(r"<[^<>]*>")
-#: What models put around or before the text, though they are asked not to.
-_AROUND = " \t\n\"'`*_#\u00ab\u00bb\u2018\u2019\u201c\u201d\u201e\u201f"
 #: The last mark of a sentence, and the last blank, are better ends than the middle of a word.
 _SENTENCE_END = re.compile(r"[.!?…。]")
 
@@ -109,7 +107,7 @@ class OpenAIChatCaptioner:
 
 def plain_sentence(text: str, *, max_chars: int) -> str:
     """Return a model's words as one plain line without markup, ended at a sentence or a word."""
-    line = provider_text(_TAG.sub(" ", text), max_chars=10 * MAX_ALT_CHARS).strip(_AROUND)
+    line = provider_text(_TAG.sub(" ", text), max_chars=10 * MAX_ALT_CHARS).strip(AROUND)
     if len(line) <= max_chars:
         return line
     short = line[: max_chars - 1]

@@ -22,6 +22,8 @@ DEFAULT_SECONDS: Final = 20.0
 MIN_SECONDS, MAX_SECONDS = 0.1, 60.0
 _MIN_TOKENS, _MAX_TOKENS = 30, 4_000
 _HEADERS = ("Authorization", "api-key")
+#: What models put around a text, though they are asked not to.
+AROUND: Final = " \t\n\"'`*_#\u00ab\u00bb\u2018\u2019\u201c\u201d\u201e\u201f"
 
 
 class InvalidOption(ValueError):

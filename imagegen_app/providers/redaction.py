@@ -27,7 +27,7 @@ LOGGERS = (
     "django_tasks_db",
     "imagegen.audit",
     "imagegen.batches",
-    "imagegen.captions",
+    "imagegen.texts",
     "imagegen.answers",
     "imagegen.credentials",
     "imagegen.driver",

@@ -89,6 +89,7 @@ def summary() -> dict[str, Any]:
             for one in site.screeners[:_MOST_NAMES]
         ],
         "captioner": site.captioner.backend,
+        "text_model": site.text_model.backend,
         "targets": _names(site.targets),
         "signing": {
             "certificate": bool(site.c2pa.certificate),

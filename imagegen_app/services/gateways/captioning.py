@@ -6,26 +6,26 @@ If the captioner fails or does not answer in time, the image is stored without a
 from __future__ import annotations
 
 import logging
-import traceback
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from imagegen_app import conf
 from imagegen_app.captioning.base import CaptionerFailed
 from imagegen_app.core.capabilities import InputRule
 from imagegen_app.core.limits import MAX_ALT_CHARS
-from imagegen_app.core.pricing import PriceUnknown, parse_cost
-from imagegen_app.core.provider_text import MAX_LINE_CHARS, MAX_WORD_CHARS, provider_text
+from imagegen_app.core.provider_text import MAX_LINE_CHARS, provider_text
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.services.gateways import configured_objects, decoding, screening
+from imagegen_app.services.gateways.text_services import log_failure, text_of
 
 if TYPE_CHECKING:
-    from imagegen_app.captioning.base import Caption, Captioner
+    from collections.abc import Callable
+
+    from imagegen_app.captioning.base import Captioner
     from imagegen_app.services.gateways.screening import UnsavedVerdict
 
-logger = logging.getLogger("imagegen.captions")
+logger = logging.getLogger("imagegen.texts")
 
 #: What a captioner gets: a JPEG that is large enough to be described, and of pixels alone.
 SENT_IMAGE: Final = InputRule(formats=("jpeg",), max_side=768)
@@ -80,11 +80,6 @@ def build_captioner(entry: conf.CaptionerSettings, *, is_check: bool = False) ->
     return captioner
 
 
-def lacks_price(entry: conf.CaptionerSettings, captioner: Captioner) -> bool:
-    """Return whether calls of a captioner are billed and budgets reserve nothing for them."""
-    return bool(getattr(captioner, "is_billed", False)) and not Decimal(entry.price)
-
-
 def availability_problem() -> str:
     """Ask the captioner's service, free of charge, whether it can be used; empty if it can.
 
@@ -105,42 +100,41 @@ def suggest(data: bytes, *, purpose: str) -> Suggestion:
     The captioner gets a small JPEG of the image's pixels, without any metadata. If it fails, the text
     is empty; if that cost something, the cost is there.
     """
+    return description_call(data, purpose=purpose, language=conf.caption_language())()
+
+
+def description_call(data: bytes, *, purpose: str, language: str) -> Callable[[], Suggestion]:
+    """Return the call that describes one image in a language; it may be made in any thread.
+
+    Here the credential is looked up, for which the caller's thread has a database.
+    """
     entry = conf.get().captioner
     try:
-        sent = decoding.normalise_picture(data, rule=SENT_IMAGE)
-    except InvalidImage as error:
-        # Not the file as it is: its metadata is nobody else's business.
-        logger.warning("An image cannot be made ready for the captioner: %s", error)
-        return NO_SUGGESTION
-
-    def describe(captioner: Captioner) -> Caption:
-        return captioner.describe(
-            sent.data,
-            media_type=sent.media_type,
-            language=conf.caption_language(),
-            purpose=purpose,
-        )
-
-    try:
-        # Here, where the credential is looked up: a thread of its own has no database.
-        captioner = _priced_captioner(entry)
-        caption = _limit.call(entry.seconds, partial(describe, captioner))
-        cost = Decimal(entry.price) if caption.cost is None else parse_cost(caption.cost)
-        text = provider_text(caption.text, max_chars=MAX_ALT_CHARS)
-        model = provider_text(caption.model, max_chars=MAX_WORD_CHARS)
-    except CaptionerFailed as error:
-        reason = provider_text(str(error), max_chars=MAX_LINE_CHARS)
-        logger.warning("The captioner %s has no suggestion: %s", entry.name, reason)
-        return _failed(error, entry)
+        captioner = build_captioner(entry)
     except Exception as error:  # noqa: BLE001 - a site's own class may raise anything
-        # Where and not what: the error's text may repeat the answer or the prompt.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        logger.error(  # noqa: TRY400 - see above
-            "The captioner %s failed: %s in %s, line %s.",
-            *(entry.name, type(error).__name__, place.filename, place.lineno),
+        log_failure(entry, error)
+        return lambda: NO_SUGGESTION
+
+    def describe() -> Suggestion:
+        try:
+            sent = decoding.normalise_picture(data, rule=SENT_IMAGE)
+        except InvalidImage as error:
+            # Not the file as it is: its metadata is nobody else's business.
+            logger.warning("An image cannot be made ready for the captioner: %s", error)
+            return NO_SUGGESTION
+        found = text_of(
+            entry,
+            captioner,
+            lambda c: c.describe(
+                sent.data, media_type=sent.media_type, language=language, purpose=purpose
+            ),
+            limit=_limit,
+            failure=CaptionerFailed,
+            max_chars=MAX_ALT_CHARS,
         )
-        return NO_SUGGESTION
-    return Suggestion(text, entry.name, cost, model)
+        return Suggestion(found.text, found.service, found.cost, found.model)
+
+    return describe
 
 
 def screened(suggestion: Suggestion) -> Suggestion:
@@ -155,18 +149,3 @@ def screened(suggestion: Suggestion) -> Suggestion:
         logger.warning("A content check blocked a suggestion of %s.", suggestion.captioner)
         text = ""
     return replace(suggestion, text=text, screened=verdicts)
-
-
-def _priced_captioner(entry: conf.CaptionerSettings) -> Captioner:
-    captioner = build_captioner(entry)
-    if lacks_price(entry, captioner):
-        raise CaptionerFailed("its calls are billed, and it has no PRICE")
-    return captioner
-
-
-def _failed(error: CaptionerFailed, entry: conf.CaptionerSettings) -> Suggestion:
-    try:
-        cost = Decimal(0) if error.cost is None else parse_cost(error.cost)
-    except PriceUnknown:
-        return NO_SUGGESTION
-    return Suggestion(captioner=entry.name, cost=cost) if cost else NO_SUGGESTION

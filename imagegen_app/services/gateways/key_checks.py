@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 from imagegen_app import conf
 from imagegen_app.core.errors import AuthenticationFailed, ProviderError
 from imagegen_app.providers import refused_keys
-from imagegen_app.services.gateways import adapters, captioning, screening, usable_credentials
+from imagegen_app.services.gateways import (
+    adapters,
+    captioning,
+    prompt_writing,
+    screening,
+    usable_credentials,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,6 +93,14 @@ def captioner_question(entry: conf.CaptionerSettings) -> KeyQuestion:
     :raises Exception: as `captioning.build_captioner`.
     """
     return _service_question(captioning.build_captioner(entry), asked=entry.name)
+
+
+def text_model_question(entry: conf.TextModelSettings) -> KeyQuestion:
+    """Return the question about the text model's key.
+
+    :raises Exception: as `prompt_writing.build_text_model`.
+    """
+    return _service_question(prompt_writing.build_text_model(entry), asked=entry.name)
 
 
 def has_refused_value(name: str) -> bool:

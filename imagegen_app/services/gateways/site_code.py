@@ -13,6 +13,7 @@ from imagegen_app.providers.configured_code import CodeUnusable
 from imagegen_app.providers.credentials import looks_like_secret
 from imagegen_app.secret_stores import stores
 from imagegen_app.services.gateways import cache_purge
+from imagegen_app.writing.base import TextModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ ADAPTER_ARGUMENTS = ("account",)
 
 
 def issues(settings: conf.Settings) -> Iterator[SettingsIssue]:
-    """Yield what is wrong with sources of keys, adapters, content checks and the captioner."""
+    """Yield what is wrong with sources of keys, adapters, content checks, captioner and text model."""
     yield from _sources(settings)
     yield from _adapters(settings)
     yield from _backends(settings)
@@ -106,6 +107,13 @@ def _backends(settings: conf.Settings) -> Iterator[SettingsIssue]:
             "E038",
             f"The captioner cannot be used: {problem}.",
             f"Give {backend} the methods of imagegen_app.captioning.base.Captioner.",
+        )
+    backend = settings.text_model.backend
+    if backend and (problem := _why_unusable(backend, protocol=TextModel)):
+        yield SettingsIssue(
+            "E040",
+            f"The text model cannot be used: {problem}.",
+            f"Give {backend} the methods of imagegen_app.writing.base.TextModel.",
         )
 
 

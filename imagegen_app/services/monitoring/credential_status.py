@@ -82,7 +82,7 @@ def _of_revoked(name: str) -> CredentialFinding:
 
 
 def _askable(name: str) -> Iterator[_Asked]:
-    """Yield who takes a credential: enabled providers, content checks and the captioner."""
+    """Yield who takes a credential: enabled providers, content checks, captioner and text model."""
     providers = Provider.objects.filter(credential=name, is_enabled=True).order_by("slug")
     for provider in providers:
         # What is wrong with the provider is told of the provider.
@@ -100,14 +100,17 @@ def _askable(name: str) -> Iterator[_Asked]:
         with suppress(Exception):
             question = key_checks.captioner_question(site.captioner)
             yield _Asked(name, _("captioner"), is_provider=False, question=question)
+    if site.text_model.backend and site.text_model.options.get("credential") == name:
+        with suppress(Exception):
+            question = key_checks.text_model_question(site.text_model)
+            yield _Asked(name, _("text model"), is_provider=False, question=question)
 
 
 def _is_used(name: str) -> bool:
-    """Return whether an enabled provider, a content check or the captioner uses a credential."""
+    """Return whether an enabled provider, a content check, captioner or text model uses a credential."""
     site = conf.get()
     options = [screener.options for screener in site.screeners]
-    if site.captioner.backend:
-        options.append(site.captioner.options)
+    options += [one.options for one in (site.captioner, site.text_model) if one.backend]
     return (
         any(one.get("credential") == name for one in options)
         or Provider.objects.filter(credential=name, is_enabled=True).exists()

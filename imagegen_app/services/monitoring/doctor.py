@@ -25,7 +25,7 @@ from imagegen_app.services.foundation import (
     wakeups,
     worker_registry,
 )
-from imagegen_app.services.gateways import captioning, publication_status, spool_room, storage
+from imagegen_app.services.gateways import publication_status, spool_room, storage
 from imagegen_app.services.jobs import kept_answers, spool_alarms
 from imagegen_app.services.monitoring import (
     certificate_status,
@@ -35,6 +35,7 @@ from imagegen_app.services.monitoring import (
     review_status,
     screener_status,
     search_status,
+    text_service_status,
     time_stamp_status,
     waiting_counts,
     withdrawal_status,
@@ -80,7 +81,10 @@ def run_all_checks() -> list[CheckResult]:
         "credentials": _credentials,
         "models": _models,
         "screeners": _screeners,
-        "captioner": _captioner,
+        "text services": lambda: (
+            CheckResult(one.part, "warning", one.message, one.remedy)
+            for one in text_service_status.text_service_findings()
+        ),
         "review": _review,
         "search": lambda: (
             CheckResult("search", "warning", one.message, one.remedy)
@@ -336,26 +340,6 @@ def _models() -> Iterator[CheckResult]:
 def _screeners() -> Iterator[CheckResult]:
     for one in screener_status.screener_findings():
         yield CheckResult("screeners", one.level, one.message, one.remedy)
-
-
-def _captioner() -> Iterator[CheckResult]:
-    try:
-        problem = captioning.availability_problem()
-    except Exception as error:  # noqa: BLE001 - see `run_all_checks`
-        yield CheckResult(
-            "captioner",
-            "warning",
-            _("The captioner cannot be loaded: %(error)s.") % {"error": type(error).__name__},
-            _("Images are generated without suggested alternative texts; check its settings."),
-        )
-        return
-    if problem:
-        yield CheckResult(
-            "captioner",
-            "warning",
-            _("The captioner's service cannot be used: %(problem)s.") % {"problem": problem},
-            _("Images are generated without suggested alternative texts; check its settings."),
-        )
 
 
 def _review() -> Iterator[CheckResult]:

@@ -69,6 +69,9 @@ def list_credentials(*, actor: Actor) -> list[CredentialRow]:
     captioner = conf.get().captioner
     if captioner.backend:
         users[str(captioner.options.get("credential", ""))].append(_("captioner"))
+    text_model = conf.get().text_model
+    if text_model.backend:
+        users[str(text_model.options.get("credential", ""))].append(_("text model"))
     rows = []
     for name, entry in sorted(conf.get().credentials.items()):
         sources = (entry.source,) if isinstance(entry.source, str) else entry.source

@@ -51,7 +51,7 @@ def _with_suggestion(image: IngestedImage, purpose: str, answer: SpooledAnswer) 
     """Return an image with a suggested text, made from its smallest file that is large enough."""
     remembered = _remembered(answer)
     suggestion = remembered.get(image.original.sha256) or _described(image, purpose)
-    if suggestion is not NO_SUGGESTION and image.original.sha256 not in remembered:
+    if suggestion != NO_SUGGESTION and image.original.sha256 not in remembered:
         _remember(answer, remembered | {image.original.sha256: suggestion})
     return replace(image, caption=captioning.screened(suggestion))
 

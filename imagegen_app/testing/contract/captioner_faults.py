@@ -17,7 +17,7 @@ from imagegen_app.testing.contract.captioners import CaptionerSamples, Check, Pl
 if TYPE_CHECKING:
     from imagegen_app.captioning.base import Captioner
 
-logger = logging.getLogger("imagegen.captions")
+logger = logging.getLogger("imagegen.texts")
 
 
 class Captioning:
