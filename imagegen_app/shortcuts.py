@@ -15,7 +15,7 @@ from imagegen_app.services.library import placement
 from imagegen_app.services.library.placement import CannotPlace
 from imagegen_app.services.policy import access, site_setup
 from imagegen_app.services.policy.access import ActionRefused, NotGranted, NotPermitted
-from imagegen_app.services.policy.budgets import OverBudget
+from imagegen_app.services.policy.budget_refusals import OverBudget
 from imagegen_app.services.policy.site_setup import InvalidSetup
 from imagegen_app.services.policy.storage_refusals import ImageFileMissing, StorageUnavailable
 

@@ -14,7 +14,7 @@ from imagegen_app import conf
 from imagegen_app.services.batches import row_jobs
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.foundation.wakeups import wake_now
-from imagegen_app.services.jobs import leases
+from imagegen_app.services.jobs import leases, text_calls
 from imagegen_app.services.worker import driver
 from imagegen_app.services.worker.sweep import schedule_next_wakeup
 from imagegen_app.services.worker.sweep import sweep as sweep_once
@@ -35,7 +35,7 @@ def run_drive() -> None:
         # One cheap look first: mostly another drive has claimed the slot, and a job waits for us.
         if (
             wakeups.is_slot_free("drive", seconds=seconds)
-            and (leases.any_unfinished() or row_jobs.has_pending_rows())
+            and (leases.any_unfinished() or row_jobs.has_pending_rows() or text_calls.has_waiting())
             and wakeups.claim_slot("drive", seconds=seconds)
         ):
             wake_now("drive", delay=seconds)

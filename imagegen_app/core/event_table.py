@@ -177,6 +177,13 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "warning",
         gettext_noop("{object} cost {amount} {currency} more than was reserved."),
     ),
+    # Texts that belong to no job
+    EventRow(
+        "text.requested", "info", gettext_noop("{actor} asked a service for a text: {object}.")
+    ),
+    EventRow("text.succeeded", "info", gettext_noop("{service} answered with a text: {object}.")),
+    EventRow("text.failed", "notice", gettext_noop("A service gave no text: {object}.")),
+    EventRow("text.blocked", "warning", gettext_noop("A content check blocked a text: {object}.")),
     # Jobs and batches
     EventRow(
         "job.requested",

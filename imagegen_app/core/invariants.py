@@ -46,6 +46,16 @@ VIOLATION_QUERIES: Final[dict[str, str]] = {
         "select l.job_id from imagegen_ledgerentry l join imagegen_job j on j.id = l.job_id "
         f"where j.state in {_FINAL_STATES} group by l.job_id having {_RESERVED} <> 0"
     ),
+    "money still reserved for an ended call for a text": (
+        "select l.text_call_id from imagegen_ledgerentry l join imagegen_textcall c "
+        "on c.id = l.text_call_id where c.state <> 'waiting' "
+        f"group by l.text_call_id having {_RESERVED} <> 0"
+    ),
+    "a call for a text whose charges differ from its cost": (
+        "select c.id from imagegen_textcall c join imagegen_ledgerentry l on l.text_call_id = c.id "
+        "where l.kind in ('charge','overage') group by c.id, c.cost, l.period_id "
+        "having sum(l.amount) <> c.cost"
+    ),
     "a budget whose counters differ from its ledger": (
         # Counters without any entry differ, too: of such a period, `kind` is null.
         "select p.id from imagegen_budgetperiod p "

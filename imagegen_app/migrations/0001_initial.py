@@ -617,7 +617,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('reservation', 'Reservation'), ('charge', 'Charge'), ('release', 'Release'), ('overage', 'Overage')], max_length=12, verbose_name='kind')),
-                ('purpose', models.CharField(choices=[('images', 'Images'), ('screening', 'Content checks'), ('captioning', 'Alternative texts')], default='images', max_length=12, verbose_name='paid for')),
+                ('purpose', models.CharField(choices=[('images', 'Images'), ('screening', 'Content checks'), ('captioning', 'Alternative texts'), ('writing', 'Prompts')], default='images', max_length=12, verbose_name='paid for')),
                 ('amount', imagegen_app.models.amounts.MoneyField(verbose_name='amount')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='booked')),
             ],
@@ -1137,7 +1137,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='ledgerentry',
             name='job',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ledger', to='imagegen.job', verbose_name='job'),
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ledger', to='imagegen.job', verbose_name='job'),
         ),
         migrations.AddField(
             model_name='ledgerentry',
@@ -1556,7 +1556,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('language', models.CharField(max_length=20, verbose_name='language')),
-                ('text', models.CharField(max_length=500, verbose_name='alternative text')),
+                ('text', models.CharField(blank=True, max_length=500, verbose_name='alternative text')),
+                ('suggestion', models.CharField(blank=True, max_length=500, verbose_name='suggested alternative text')),
                 ('asset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='alt_texts', to='imagegen.asset', verbose_name='asset')),
             ],
             options={
@@ -1834,6 +1835,41 @@ class Migration(migrations.Migration):
                 'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('template', 'person'), name='imagegen_favourite_template_once')],
             },
+        ),
+        migrations.CreateModel(
+            name='TextCall',
+            fields=[
+                ('id', models.UUIDField(default=imagegen_app.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('task', models.CharField(choices=[('alt_text', 'Alternative text'), ('suggest_prompt', 'Suggested prompt'), ('improve_prompt', 'Improved prompt')], max_length=14, verbose_name='task')),
+                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('succeeded', 'Answered'), ('failed', 'No answer'), ('blocked', 'Blocked by content check')], default='waiting', max_length=9, verbose_name='state')),
+                ('language', models.CharField(blank=True, max_length=20, verbose_name='language')),
+                ('service', models.CharField(blank=True, max_length=80, verbose_name='service')),
+                ('model', models.CharField(blank=True, max_length=200, verbose_name='model')),
+                ('estimated_cost', imagegen_app.models.amounts.MoneyField(default=0, verbose_name='estimated cost')),
+                ('cost', imagegen_app.models.amounts.MoneyField(default=0, verbose_name='cost')),
+                ('currency', models.CharField(default='USD', max_length=3, verbose_name='currency')),
+                ('lease_until', models.DateTimeField(blank=True, null=True, verbose_name='leased until')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
+                ('asset', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='text_calls', to='imagegen.asset', verbose_name='asset')),
+                ('requester', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_text_calls', to=settings.AUTH_USER_MODEL, verbose_name='requested by')),
+            ],
+            options={
+                'verbose_name': 'text call',
+                'verbose_name_plural': 'text calls',
+                'default_permissions': ('view',),
+                'indexes': [models.Index(fields=['state', 'created_at'], name='imagegen_text_call_state'), models.Index(fields=['-created_at', '-id'], name='imagegen_text_call_newest')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('state', 'waiting')), models.Q(models.Q(('state', 'waiting'), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='imagegen_text_call_ended')],
+            },
+        ),
+        migrations.AddField(
+            model_name='ledgerentry',
+            name='text_call',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ledger', to='imagegen.textcall', verbose_name='text call'),
+        ),
+        migrations.AddConstraint(
+            model_name='ledgerentry',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('job__isnull', False), ('text_call__isnull', True)), models.Q(('job__isnull', True), ('text_call__isnull', False)), _connector='OR'), name='imagegen_ledger_one_cause'),
         ),
         migrations.RunPython(install, remove, atomic=False),
         migrations.RunPython(install_search, remove_search, atomic=False),

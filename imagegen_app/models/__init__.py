@@ -43,6 +43,7 @@ from imagegen_app.models.preferences import MailPreference
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.sessions import StudioSession
 from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
+from imagegen_app.models.text_calls import TextCall
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
@@ -93,6 +94,7 @@ __all__ = [
     "Tag",
     "TemplateFavourite",
     "TemplateVersion",
+    "TextCall",
     "Verdict",
     "WebhookDelivery",
     "Worker",

@@ -22,7 +22,12 @@ class AltText(Record):
         Asset, on_delete=models.PROTECT, related_name="alt_texts", verbose_name=_("asset")
     )
     language = models.CharField(_("language"), max_length=20)
-    text = models.CharField(_("alternative text"), max_length=MAX_ALT_CHARS)
+    #: Empty while it is only suggested.
+    text = models.CharField(_("alternative text"), max_length=MAX_ALT_CHARS, blank=True)
+    #: What the captioner suggests in this language, for a person to take, edit or leave.
+    suggestion = models.CharField(
+        _("suggested alternative text"), max_length=MAX_ALT_CHARS, blank=True
+    )
 
     class Meta:
         verbose_name = _("alternative text")

@@ -16,6 +16,7 @@ from imagegen_app.models.base import Record, money
 from imagegen_app.models.catalog import Provider
 from imagegen_app.models.jobs import Job
 from imagegen_app.models.relations import ForeignKey
+from imagegen_app.models.text_calls import TextCall
 
 SCOPES = [
     ("site", _("Everybody")),
@@ -36,6 +37,7 @@ PURPOSES = [
     ("images", _("Images")),
     ("screening", _("Content checks")),
     ("captioning", _("Alternative texts")),
+    ("writing", _("Prompts")),
 ]
 
 
@@ -144,7 +146,23 @@ class LedgerEntry(Record):
         related_name="entries",
         verbose_name=_("budget period"),
     )
-    job = ForeignKey(Job, on_delete=models.PROTECT, related_name="ledger", verbose_name=_("job"))
+    #: What it is for: a job, or a call for a text that belongs to none.
+    job = ForeignKey(
+        Job,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="ledger",
+        verbose_name=_("job"),
+    )
+    text_call = ForeignKey(
+        TextCall,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="ledger",
+        verbose_name=_("text call"),
+    )
     attempt = ForeignKey(
         Attempt,
         on_delete=models.PROTECT,
@@ -167,6 +185,11 @@ class LedgerEntry(Record):
             models.CheckConstraint(
                 condition=Q(kind__in=[k for k, _label in ENTRY_KINDS]), name="imagegen_ledger_kind"
             ),
+            models.CheckConstraint(
+                condition=Q(job__isnull=False, text_call__isnull=True)
+                | Q(job__isnull=True, text_call__isnull=False),
+                name="imagegen_ledger_one_cause",
+            ),
         ]
         indexes = [
             models.Index(fields=["period", "created_at"], name="imagegen_ledger_period"),
@@ -175,3 +198,12 @@ class LedgerEntry(Record):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.amount}"
+
+    @property
+    def cause(self) -> Job | TextCall:
+        """What the money is for."""
+        if self.job is not None:
+            return self.job
+        if self.text_call is not None:
+            return self.text_call
+        raise ValueError("an entry of the ledger belongs to a job or to a call for a text")

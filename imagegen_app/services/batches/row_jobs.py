@@ -25,7 +25,7 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields, screening
 from imagegen_app.services.job_requests import composition, creation, from_job
 from imagegen_app.services.jobs import batch_counts, pass_chain
-from imagegen_app.services.policy import budgets
+from imagegen_app.services.policy import budget_refusals
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.storage_refusals import StorageUnavailable
 
@@ -65,7 +65,7 @@ def create_next_jobs() -> bool:
     except (_AnotherWorker, StorageUnavailable):
         # A storage that fails ends nothing: the same rows are looked for again.
         return False
-    except budgets.OverBudget:
+    except budget_refusals.OverBudget:
         batch_counts.pause(batch, reason="budget", actor=batch_counts.RULES)
     except ActionRefused as refusal:
         logger.warning("The batch %s was paused: %s", batch.pk, refusal.code)
@@ -241,7 +241,7 @@ def _rerun_failed(batch: Batch, actor: Actor) -> None:
             )
         except creation.PromptBlocked:
             continue
-        except budgets.OverBudget:
+        except budget_refusals.OverBudget:
             _stop_rerun(batch)
             raise
         except StorageUnavailable:

@@ -85,6 +85,7 @@ def blankings(keys: Sequence[UUID], texts: ErasedTexts) -> Iterator[Blanking]:
         yield _blanking(deliveries, body="", body_sha256="")
         # The captioner received the prompt, and may have repeated names from it.
         yield _blanking(Asset.objects.filter(job_id__in=chunk), alt_suggestion="")
+        yield _blanking(AltText.objects.filter(asset__job_id__in=chunk), suggestion="")
         for model, path, columns in _QUOTING:
             for column in columns:
                 yield Blanking(_quoting_rows(chunk, texts, model, path, column), {column: ""})

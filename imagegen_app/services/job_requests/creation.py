@@ -29,7 +29,7 @@ from imagegen_app.services.job_requests import (
 from imagegen_app.services.job_requests._rows import CheckedRequest
 from imagegen_app.services.job_requests.values import InvalidPass
 from imagegen_app.services.jobs import batch_counts
-from imagegen_app.services.policy import access, budgets
+from imagegen_app.services.policy import access, budget_refusals, budgets
 from imagegen_app.services.policy.access import ActionRefused, contact_sentence
 
 if TYPE_CHECKING:
@@ -127,10 +127,12 @@ def budget_refusal(cost: Cost, allowance: budgets.Allowance | None) -> ActionRef
     if allowance is None:
         return None
     if allowance.currency != cost.currency:
-        return budgets.currency_mismatch(allowance.budget, allowance.currency, cost.currency)
+        return budget_refusals.currency_mismatch(
+            allowance.budget, allowance.currency, cost.currency
+        )
     if allowance.remaining >= cost.amount:
         return None
-    return budgets.OverBudget(
+    return budget_refusals.OverBudget(
         _("The remaining budget does not cover this job."),
         reason=_(
             "It would cost %(cost)s %(currency)s; %(remaining)s %(currency)s remain in the budget."

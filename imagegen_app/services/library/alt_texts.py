@@ -95,7 +95,7 @@ def text_for(asset: Asset, language: str | None = None) -> str:
     if asset.is_decorative:
         return ""
     code = language or get_language() or ""
-    if code and not _is_own_language(code):
+    if code and not is_own_language(code):
         found = texts_of(asset)
         base = code.partition("-")[0]
         if text := found.get(code) or found.get(base):
@@ -110,20 +110,31 @@ def texts_of(asset: Asset) -> dict[str, str]:
 
 def further_languages() -> list[tuple[str, str]]:
     """Return code and name of each language of the site but its own."""
-    return [(code, name) for code, name in conf.languages() if not _is_own_language(code)]
+    return [(code, name) for code, name in conf.languages() if not is_own_language(code)]
 
 
 def own_language_name() -> str:
     """Return the name of the site's own language."""
-    names = [name for code, name in conf.languages() if _is_own_language(code)]
+    names = [name for code, name in conf.languages() if is_own_language(code)]
     return names[0] if names else conf.language_code()
 
 
-def suggested_text(asset: Asset) -> AltSuggestion:
+def is_own_language(code: str) -> bool:
+    """Return whether a code means the site's own language, in which the asset's own field is written."""
+    own = conf.language_code()
+    return code == own or code == own.partition("-")[0]
+
+
+def suggested_text(asset: Asset, language: str = "") -> AltSuggestion:
     """Suggest a text: the captioner's, else the template's pattern with the values of the request.
 
-    Never the values by themselves, which describe nothing.
+    Never the values by themselves, which describe nothing. In a further language than the site's own
+    there is the captioner's only. Prefetch `alt_texts` for a list.
     """
+    if language and not is_own_language(language):
+        found = next((one for one in asset.alt_texts.all() if one.language == language), None)
+        text = "" if found is None else found.suggestion
+        return AltSuggestion(text, "captioner" if text else "")
     if asset.alt_suggestion:
         return AltSuggestion(asset.alt_suggestion, "captioner")
     job = pass_chain.root_job(asset.job)
@@ -192,14 +203,11 @@ def _change(actor: Actor, entry: NewAltText) -> SavedTexts:
         asset.alt_text, asset.is_decorative = text, is_decorative
         asset.save(update_fields=["alt_text", "is_decorative"])
     for code, other in languages.items():
-        if other:
-            AltText.objects.update_or_create(asset=asset, language=code, defaults={"text": other})
-        else:
-            AltText.objects.filter(asset=asset, language=code).delete()
+        AltText.objects.update_or_create(asset=asset, language=code, defaults={"text": other})
     search_text.renew([asset.pk])
-    suggestion = ""
-    if asset.alt_suggestion and not is_decorative:
-        suggestion = "taken" if text == asset.alt_suggestion else "changed"
+    suggestion = "" if is_decorative else _use_of(asset.alt_suggestion, text)
+    suggested = dict(AltText.objects.filter(asset=asset).values_list("language", "suggestion"))
+    uses = {code: _use_of(suggested.get(code, ""), other) for code, other in languages.items()}
     event_log.record(
         actor,
         "asset.changed",
@@ -210,6 +218,7 @@ def _change(actor: Actor, entry: NewAltText) -> SavedTexts:
             "is_decorative": is_decorative,
             **({"suggestion": suggestion} if suggestion else {}),
             **({"languages": sorted(languages)} if languages else {}),
+            **({"suggestions": {k: v for k, v in uses.items() if v}} if any(uses.values()) else {}),
         },
         personal={"alt_text": "\n".join([text, *(f"{k}: {v}" for k, v in languages.items())])},
     )
@@ -226,16 +235,18 @@ def _change(actor: Actor, entry: NewAltText) -> SavedTexts:
     return SavedTexts(1, places)
 
 
+def _use_of(suggestion: str, text: str) -> str:
+    """Return what a person made of a suggestion: `taken` or `changed`; empty if there was none."""
+    if not suggestion:
+        return ""
+    return "taken" if text == suggestion else "changed"
+
+
 def _changed_languages(asset: Asset, others: Mapping[str, str]) -> dict[str, str]:
     offered = {code for code, _name in further_languages()}
     stored = dict(AltText.objects.filter(asset=asset).values_list("language", "text"))
     wanted = {code: _cleaned(text) for code, text in others.items() if code in offered}
     return {code: text for code, text in wanted.items() if stored.get(code, "") != text}
-
-
-def _is_own_language(code: str) -> bool:
-    own = conf.language_code()
-    return code == own or code == own.partition("-")[0]
 
 
 def _cleaned(text: str) -> str:

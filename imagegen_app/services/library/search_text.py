@@ -49,7 +49,7 @@ def _public_text(asset: Asset) -> str:
     version = asset.job.template_version
     tags = sorted(entry.tag.name for entry in asset.asset_tags.all())
     template = version.template.name if version else ""
-    others = sorted(entry.text for entry in asset.alt_texts.all())
+    others = sorted(entry.text for entry in asset.alt_texts.all() if entry.text)
     texts = (asset.title, asset.alt_text, *others, template, *tags)
     return "\n".join(dict.fromkeys(filter(None, texts)))
 

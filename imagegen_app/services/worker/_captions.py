@@ -7,12 +7,14 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imagegen_app.services.gateways import captioning, storage
 from imagegen_app.services.gateways.captioning import NO_SUGGESTION, Suggestion
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imagegen_app.providers.answers import SpooledAnswer
     from imagegen_app.services.worker._ingest import IngestedImage
 
@@ -24,6 +26,15 @@ _READABLE_WIDTH = 640
 #: Beside the answer, until its rows are written: a worker that is killed in between has paid for the
 #: texts already. Named like all that is made from an answer, so that a kept one does not hold it.
 _REMEMBERED: Final = "decoded-captions.json"
+
+
+class SentFile(NamedTuple):
+    """A file of an image, of which the captioner gets a small copy."""
+
+    key: str
+    media_type: str
+    #: In pixels.
+    width: int
 
 
 def with_suggestions(
@@ -57,16 +68,23 @@ def _with_suggestion(image: IngestedImage, purpose: str, answer: SpooledAnswer) 
 
 
 def _described(image: IngestedImage, purpose: str) -> Suggestion:
-    files = [f for f in (*image.renditions, image.master) if f.media_type in _READABLE]
-    if not files:
-        return NO_SUGGESTION
-    enough = [f for f in files if f.width >= min(_READABLE_WIDTH, image.master.width)]
-    file = min(enough or files, key=lambda f: (f.width, _READABLE.index(f.media_type)))
+    files = [SentFile(f.key, f.media_type, f.width) for f in (*image.renditions, image.master)]
+    data = data_to_send(files)
+    return captioning.suggest(data, purpose=purpose) if data else NO_SUGGESTION
+
+
+def data_to_send(files: Sequence[SentFile]) -> bytes:
+    """Return the bytes of the smallest file that is large enough; empty if none can be read."""
+    readable = [f for f in files if f.media_type in _READABLE]
+    if not readable:
+        return b""
+    widest = max(f.width for f in readable)
+    enough = [f for f in readable if f.width >= min(_READABLE_WIDTH, widest)]
+    file = min(enough, key=lambda f: (f.width, _READABLE.index(f.media_type)))
     try:
-        data = storage.get(file.key)
+        return storage.get(file.key)
     except storage.StorageFailed:
-        return NO_SUGGESTION
-    return captioning.suggest(data, purpose=purpose)
+        return b""
 
 
 def _remembered(answer: SpooledAnswer) -> dict[str, Suggestion]:

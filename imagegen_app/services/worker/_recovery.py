@@ -11,7 +11,7 @@ from imagegen_app.services.foundation import clock
 from imagegen_app.services.gateways import adapters, spool
 from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
-from imagegen_app.services.policy.budgets import OverBudget
+from imagegen_app.services.policy.budget_refusals import OverBudget
 
 if TYPE_CHECKING:
     from imagegen_app.core.errors import ProviderError

@@ -21,6 +21,7 @@ from imagegen_app.services.jobs import leases
 from imagegen_app.services.worker import _answers, _ingest
 from imagegen_app.services.worker._call_loop import CallLoop
 from imagegen_app.services.worker._certificate_watch import CertificateWatch
+from imagegen_app.services.worker._description_calls import DescriptionCalls
 from imagegen_app.services.worker._job_steps import JobSteps
 from imagegen_app.services.worker._provider_pauses import PausedProviders
 
@@ -64,6 +65,7 @@ class Driver:
         self.pauses = PausedProviders(max_claims=conf.get().max_in_flight)
         self.steps = JobSteps(loop, pauses=self.pauses)
         self.certificate = CertificateWatch()
+        self.descriptions = DescriptionCalls()
         self._next_heartbeat = self._next_look_for_rows = time.monotonic()
 
     def run(self) -> int:
@@ -76,7 +78,8 @@ class Driver:
             self._heartbeat()
             # In chunks between two steps, so that thousands of batch rows do not delay calls.
             prepared = may_claim and self._prepare()
-            if claimed or self.steps.running or prepared:
+            self.descriptions.finish()
+            if claimed or self.steps.running or prepared or self.descriptions.is_running:
                 idle_since = None
             elif not may_claim:
                 return self.steps.taken
@@ -90,13 +93,18 @@ class Driver:
             self.steps.finish(self.loop.next_results(wait=wait, most=_answers.MAX_ANSWERS_AT_ONCE))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Finish what is under way, and close the connections."""
+        self.descriptions.close()
         self.steps.close()
 
     def _prepare(self) -> bool:
-        """Create jobs for the next rows of some batch; return whether there were any."""
+        """Create jobs for the next rows of some batch; return whether there were any.
+
+        Images that wait for a description are looked for as often.
+        """
         if time.monotonic() < self._next_look_for_rows:
             return False
+        self.descriptions.start()
         prepared = row_jobs.create_next_jobs()
         if not prepared:
             self._next_look_for_rows = time.monotonic() + LOOK_FOR_ROWS_SECONDS

@@ -20,7 +20,7 @@ from imagegen_app.services.foundation import clock, db_session, outbox, wakeups
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.foundation.wakeups import wake_now
 from imagegen_app.services.gateways import spool
-from imagegen_app.services.jobs import job_previews, kept_answers, leases
+from imagegen_app.services.jobs import job_previews, kept_answers, leases, text_calls
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.library import takedown, withdrawal_tasks
 from imagegen_app.services.policy import grant_expiry
@@ -68,6 +68,7 @@ def sweep() -> int:
         takedown.delete_copies()
         make_resendable_due()
         grant_expiry.record_expired(WORKER_ACTOR)
+        text_calls.end_lost(WORKER_ACTOR)
     if found.must_mail and wakeups.claim_slot(
         finished_work.MAILING, seconds=finished_work.MAILING_SECONDS
     ):
@@ -137,7 +138,7 @@ def _look() -> _Found:
     due = Job.objects.due(clock.now()).count()
     found = _Found(
         due_jobs=due,
-        is_work_due=bool(due) or row_jobs.has_pending_rows(),
+        is_work_due=bool(due) or row_jobs.has_pending_rows() or text_calls.has_waiting(),
         must_seal=sealing.is_due(),
         must_publish=(
             publication.has_places()

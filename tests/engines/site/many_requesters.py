@@ -33,7 +33,7 @@ from imagegen_app.services.job_requests import job_actions  # noqa: E402
 from imagegen_app.services.job_requests.creation import IdempotencyConflict  # noqa: E402
 from imagegen_app.services.monitoring import doctor  # noqa: E402
 from imagegen_app.services.policy import access, model_catalog  # noqa: E402
-from imagegen_app.services.policy.budgets import OverBudget  # noqa: E402
+from imagegen_app.services.policy.budget_refusals import OverBudget  # noqa: E402
 
 EDITOR = get_user_model().objects.get(username="editor")
 ACTOR = access.actor_for(EDITOR)

@@ -15,7 +15,7 @@ from imagegen_app.services.batches.lifecycle import BatchLimits
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import values
 from imagegen_app.services.jobs import batch_counts, leases, transitions
-from imagegen_app.services.policy import budgets
+from imagegen_app.services.policy import budget_refusals
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template
 from project.catalog.models import Category, Product
@@ -225,7 +225,7 @@ def test_a_batch_over_its_spending_limit_or_the_budget_is_not_started(
     with pytest.raises(values.InvalidJobRequest, match=r"above the spending limit of 0\.50 USD"):
         start(site, version, keys, limits=BatchLimits(spending_limit=Decimal("0.50")))
     with_budget(site, Decimal("0.50"))
-    with pytest.raises(budgets.OverBudget):
+    with pytest.raises(budget_refusals.OverBudget):
         start(site, version, keys)
 
     assert not Batch.objects.exists()

@@ -16,7 +16,7 @@ from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, BudgetPeriod, Job
 from imagegen_app.services.batches import lifecycle
 from imagegen_app.services.job_requests import creation, prices
-from imagegen_app.services.policy import access, budgets, model_catalog
+from imagegen_app.services.policy import access, budget_refusals, budgets, model_catalog
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template, make_user
 from project.catalog.models import Product
@@ -71,7 +71,7 @@ def test_an_offer_over_the_budget_names_the_amounts_with_their_currency(
     with override(language):
         offer = creation.offer(actor=site.actor, job_request=site.job_request())
 
-    assert isinstance(offer.refusal, budgets.OverBudget)
+    assert isinstance(offer.refusal, budget_refusals.OverBudget)
     assert offer.refusal.reason == reason
 
 
@@ -80,7 +80,7 @@ def test_an_offer_is_refused_for_a_budget_in_another_currency(site: Site) -> Non
 
     offer = creation.offer(actor=site.actor, job_request=site.job_request())
 
-    assert isinstance(offer.refusal, budgets.CurrencyMismatch)
+    assert isinstance(offer.refusal, budget_refusals.CurrencyMismatch)
     assert "is in USD, but the model is priced in EUR" in offer.refusal.reason
 
 
@@ -168,7 +168,7 @@ def test_a_batch_is_refused_if_its_rows_together_exceed_the_budget(site: Site) -
     assert all(row.offer is not None and row.offer.is_possible for row in found.valid_rows)
     assert found.refusal(2) is None
     refusal = found.refusal(3)
-    assert isinstance(refusal, budgets.OverBudget)
+    assert isinstance(refusal, budget_refusals.OverBudget)
     assert "It would cost 0.06 USD" in refusal.reason
 
 

@@ -12,7 +12,7 @@ from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, AuditPersonalText, Budget, Job
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.job_requests import creation, from_job, job_actions
-from imagegen_app.services.policy import access, budgets, model_catalog
+from imagegen_app.services.policy import access, budget_refusals, model_catalog
 from imagegen_app.testing.factories import make_attempt, make_user
 from tests.services import arranged
 
@@ -63,7 +63,7 @@ def test_a_refused_request_is_told_with_its_rule_and_texts(site: Site) -> None:
     tight = Budget(name="Tight", scope="user", user=site.actor.user, period="day", limit=0)
     model_catalog.save(actor=System("test"), record=tight)
 
-    with pytest.raises(budgets.OverBudget) as refused:
+    with pytest.raises(budget_refusals.OverBudget) as refused:
         site.request(count=2)
 
     assert data("job.denied") == {

@@ -18,7 +18,7 @@ from imagegen_app.services.job_requests.request_sets import (
     with_form_keys,
 )
 from imagegen_app.services.job_requests.values import InvalidJobRequest
-from imagegen_app.services.policy import budgets
+from imagegen_app.services.policy import budget_refusals
 from imagegen_app.services.policy.access import NotGranted
 from imagegen_app.testing.factories import make_grant, make_group, make_image_model, make_provider
 from tests.changed_rows import change
@@ -93,10 +93,10 @@ def test_a_budget_that_covers_some_of_them_makes_none(site: Site) -> None:
     change(site.budget, limit=Decimal("0.05"))
 
     offered = offer_set(actor=site.actor, planned=planned)
-    with pytest.raises(budgets.OverBudget):
+    with pytest.raises(budget_refusals.OverBudget):
         request_set(actor=site.actor, planned=planned)
 
-    assert isinstance(offered.refusal, budgets.OverBudget)
+    assert isinstance(offered.refusal, budget_refusals.OverBudget)
     assert "0.06" in offered.refusal.reason
     assert not Job.objects.exists()
     assert not LedgerEntry.objects.exists()
@@ -156,7 +156,7 @@ def test_a_refused_grid_is_recorded_once(site: Site) -> None:
     planned = plan_set([asked(site)], [SEEDS])
     change(site.budget, limit=Decimal("0.01"))
 
-    with pytest.raises(budgets.OverBudget):
+    with pytest.raises(budget_refusals.OverBudget):
         request_set(actor=site.actor, planned=replace(planned))
 
     assert AuditEvent.objects.filter(type="job.denied").count() == 1

@@ -24,7 +24,7 @@ from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.jobs import leases, pass_chain
 from imagegen_app.services.library import evidence, review_requests, summary
 from imagegen_app.services.monitoring import doctor, progress
-from imagegen_app.services.policy import access, budgets, model_catalog
+from imagegen_app.services.policy import access, budget_refusals, model_catalog
 from imagegen_app.services.policy.access import NotGranted
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import (
@@ -134,7 +134,7 @@ def test_a_job_request_whose_passes_exceed_the_budget_is_refused_as_a_whole(
     site.budget.limit = Decimal("0.05")
     model_catalog.save(actor=System("test"), record=site.budget)
 
-    with pytest.raises(budgets.OverBudget):
+    with pytest.raises(budget_refusals.OverBudget):
         site.request(passes=two_passes)
 
     assert Job.objects.count() == 0

@@ -11,7 +11,7 @@ import pytest
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, Budget, BudgetPeriod, Job, LedgerEntry
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.policy import budgets, model_catalog
+from imagegen_app.services.policy import budget_refusals, budgets, model_catalog
 from imagegen_app.testing.factories import make_attempt
 from tests.services import arranged
 
@@ -190,7 +190,7 @@ def test_a_spent_budget_has_room_again_after_a_release(site: Site, most: str) ->
     site.budget.limit = Decimal(most)
     model_catalog.save(actor=ACTOR, record=site.budget)
     job = site.request()
-    with pytest.raises(budgets.OverBudget):
+    with pytest.raises(budget_refusals.OverBudget):
         site.request(prompt="A second mug")
 
     release(job)

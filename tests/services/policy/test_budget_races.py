@@ -9,7 +9,7 @@ import pytest
 
 from imagegen_app.models import BudgetPeriod, Job
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.policy import budgets
+from imagegen_app.services.policy import _budget_counters
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ def reserve_nearly_all() -> None:
 def test_money_that_another_request_reserved_meanwhile_is_not_reserved_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = budgets._period
+    read = _budget_counters.period_of
 
     def read_before_another_request(*args: Any) -> BudgetPeriod:
         period = read(*args)
         reserve_nearly_all()
         return period
 
-    monkeypatch.setattr(budgets, "_period", read_before_another_request)
+    monkeypatch.setattr(_budget_counters, "period_of", read_before_another_request)
 
     with pytest.raises(ActionRefused, match="remaining budget"):
         site.request()

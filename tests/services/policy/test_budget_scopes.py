@@ -9,7 +9,7 @@ import pytest
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Budget, BudgetPeriod, Job
-from imagegen_app.services.policy import access, budgets, model_catalog
+from imagegen_app.services.policy import access, budget_refusals, budgets, model_catalog
 from imagegen_app.testing.factories import make_group, make_provider, make_user
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def test_a_budget_of_the_scope_of_a_request_limits_it(site: Site, scope: str) ->
     }
     make_budget(scope=scope, **owners[scope])
 
-    with pytest.raises(budgets.OverBudget) as refused:
+    with pytest.raises(budget_refusals.OverBudget) as refused:
         site.request()
 
     assert not Job.objects.exists()
@@ -78,14 +78,16 @@ def test_nothing_limits_a_request_without_any_budget(site: Site) -> None:
 def test_an_amount_that_uses_up_a_budget_fits_and_no_cent_more(site: Site) -> None:
     budgets.require_budget(site.actor, site.model, amount=Decimal(10))
 
-    with pytest.raises(budgets.OverBudget, match=r"10\.01 USD; 10(\.00)? USD remain in “All”"):
+    with pytest.raises(
+        budget_refusals.OverBudget, match=r"10\.01 USD; 10(\.00)? USD remain in “All”"
+    ):
         budgets.require_budget(site.actor, site.model, amount=Decimal("10.01"))
 
 
 def test_a_budget_in_another_currency_refuses_and_names_both(site: Site) -> None:
     make_budget(scope="user", user=site.actor.user, currency="EUR", limit=Decimal(5))
 
-    with pytest.raises(budgets.CurrencyMismatch) as refused:
+    with pytest.raises(budget_refusals.CurrencyMismatch) as refused:
         site.request()
 
     assert "“Tight” is in EUR" in refused.value.reason

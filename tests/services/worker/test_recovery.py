@@ -23,7 +23,7 @@ from imagegen_app.services.job_requests import job_actions
 from imagegen_app.services.jobs import leases, transitions, unknown_outcomes
 from imagegen_app.services.jobs.rebuilding import rebuild_request
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
-from imagegen_app.services.policy import budgets, model_catalog
+from imagegen_app.services.policy import budget_refusals, model_catalog
 from imagegen_app.services.worker import _decisions, _recovery, driver
 from tests.services.conftest import Site
 
@@ -108,7 +108,7 @@ def test_sending_again_at_risk_counts_against_the_persons_own_budget(
     job, attempt = paused_before_sending(site)
     unknown_outcomes.mark_uncertain(job, attempt, look_again=None)
 
-    with pytest.raises(budgets.OverBudget):
+    with pytest.raises(budget_refusals.OverBudget):
         unknown_outcomes.requeue_at_risk(job, attempt, actor=WORKER_ACTOR)
 
     assert BudgetPeriod.objects.get(budget=own).reserved == Decimal("0.02")

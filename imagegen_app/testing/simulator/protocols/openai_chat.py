@@ -1,4 +1,4 @@
-"""Speak OpenAI's chat API with images, as strict as it; the words follow from the picture's colours."""
+"""Speak OpenAI's chat API, as strict as it; the words follow from the picture's colours or the text."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def _answer(
     images: list[tuple[bytes, str]],
     fault: Fault | None,
 ) -> dict[str, Any]:
-    words = _description(images)
+    words = _description(images) if images else _prompt(texts[-1])
     if document.get("response_format", {}).get("type") == "json_object":
         words = json.dumps({"description": words})
     message: dict[str, Any] = {"role": "assistant", "content": words, "refusal": None}
@@ -271,8 +271,6 @@ def _answer(
 
 def _description(images: list[tuple[bytes, str]]) -> str:
     """Describe images by what there is to see: their shape and main colour."""
-    if not images:
-        return "There is no image."
     data, _media_type = images[0]
     width, height = _size_of(data)
     with Image.open(io.BytesIO(data)) as image:
@@ -283,6 +281,20 @@ def _description(images: list[tuple[bytes, str]]) -> str:
     )[0]
     shape = "square" if width == height else "wide" if width > height else "tall"
     return f"A {shape} picture in shades of {colour}."
+
+
+def _prompt(text: str) -> str:
+    """Write a prompt from what is asked as JSON: the texts of some content, or a prompt and a wish."""
+    try:
+        asked = json.loads(text)
+    except ValueError:
+        asked = None
+    if not isinstance(asked, dict):
+        return "There is no image."
+    if isinstance(asked.get("texts"), dict):
+        return f"{', '.join(str(one) for one in asked['texts'].values())}, in soft daylight."
+    parts = (str(asked.get("prompt", "")).rstrip(". "), str(asked.get("wish", "")).rstrip(". "))
+    return f"{', '.join(filter(None, parts))}, with more detail."
 
 
 def _size_of(data: bytes) -> tuple[int, int]:

@@ -1,0 +1,86 @@
+"""Store the calls that ask a service for a text: an alternative text, or a prompt."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from imagegen_app.core.ids import uuid7
+from imagegen_app.models.assets import Asset
+from imagegen_app.models.base import Record, money
+from imagegen_app.models.relations import ForeignKey
+
+TASKS = [
+    ("alt_text", _("Alternative text")),
+    ("suggest_prompt", _("Suggested prompt")),
+    ("improve_prompt", _("Improved prompt")),
+]
+STATES = [
+    ("waiting", _("Waiting")),
+    ("succeeded", _("Answered")),
+    ("failed", _("No answer")),
+    ("blocked", _("Blocked by content check")),
+]
+
+
+class TextCall(Record):
+    """One call for a text that belongs to no job: who asked for it, and what it cost.
+
+    It holds no text: a suggested prompt is in the answer alone, and an alternative text with its image.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    task = models.CharField(_("task"), max_length=14, choices=TASKS)
+    state = models.CharField(_("state"), max_length=9, choices=STATES, default="waiting")
+    requester = ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="imagegen_text_calls",
+        verbose_name=_("requested by"),
+    )
+    #: The image that is described; None for a prompt.
+    asset = ForeignKey(
+        Asset,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="text_calls",
+        verbose_name=_("asset"),
+    )
+    language = models.CharField(_("language"), max_length=20, blank=True)
+    #: As the settings call it.
+    service = models.CharField(_("service"), max_length=80, blank=True)
+    #: The version of its model.
+    model = models.CharField(_("model"), max_length=200, blank=True)
+    #: What budgets reserved.
+    estimated_cost = money(verbose_name=_("estimated cost"), default=0)
+    #: With the content checks of what was sent and what came back.
+    cost = money(verbose_name=_("cost"), default=0)
+    currency = models.CharField(_("currency"), max_length=3, default="USD")
+    #: Until when a worker works on it; None where none does.
+    lease_until = models.DateTimeField(_("leased until"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("text call")
+        verbose_name_plural = _("text calls")
+        default_permissions = ("view",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="waiting", ended_at__isnull=True)
+                | (~Q(state="waiting") & Q(ended_at__isnull=False)),
+                name="imagegen_text_call_ended",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state", "created_at"], name="imagegen_text_call_state"),
+            models.Index(fields=["-created_at", "-id"], name="imagegen_text_call_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_task_display()} {str(self.pk)[-8:]}"
