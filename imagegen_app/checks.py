@@ -324,7 +324,13 @@ def _targets(settings: conf.Settings) -> Iterator[CheckMessage]:
                 hint="Name the model's field for the alternative text, or leave 'alt' out.",
                 id="imagegen.E010",
             )
-        if set(entry) - {"template", "variables", "alt"} or "template" not in entry:
+        if "texts" in entry and not isinstance(entry["texts"], list | tuple):
+            yield Error(
+                f"IMAGEGEN['TARGETS'][{path!r}]['texts'] is no list.",
+                hint="Write the paths of the fields, such as ['name', 'description'].",
+                id="imagegen.E010",
+            )
+        if set(entry) - {"template", "variables", "alt", "texts"} or "template" not in entry:
             yield Error(
                 f"IMAGEGEN['TARGETS'][{path!r}] lacks its template.",
                 hint="Write {'template': 'short-name', 'variables': {'name': 'field'}}.",

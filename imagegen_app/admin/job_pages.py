@@ -30,6 +30,7 @@ from imagegen_app.admin.pages import (
     studio,
     table_list,
     template_choice,
+    text_suggestions,
 )
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def page_classes() -> tuple[type[Pages], ...]:
         desk.DeskPages,
         alt_texts.ChoosePage,
         alt_texts.AltTextPages,
+        text_suggestions.SuggestionStatusPage,
         compliance.CompliancePages,
         erasure.ErasurePages,
         attach.AttachPage,

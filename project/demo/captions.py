@@ -25,7 +25,7 @@ def prepare() -> str:
     """Choose the address of the simulated API, and let this process and its worker call it."""
     url = f"http://{simulated.HOST}:{processes.any_free_port(simulated.HOST)}"
     os.environ[simulator.CAPTIONS_URL_VARIABLE] = url
-    settings.IMAGEGEN = simulator.with_captioner(settings.IMAGEGEN, url=url, folder=VAR_DIR)
+    settings.IMAGEGEN = simulator.with_text_services(settings.IMAGEGEN, url=url, folder=VAR_DIR)
     (VAR_DIR / simulator.CAPTIONS_KEY_FILE).write_text(DEFAULT_KEY)
     return url
 

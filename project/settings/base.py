@@ -160,6 +160,7 @@ IMAGEGEN: dict[str, Any] = {
             "template": "product-still-life",
             "variables": {"product": "name", "material": "material", "colour": "colour"},
             "alt": "image_alt",
+            "texts": ["name", "material", "colour", "description"],
         },
     },
 }
@@ -168,6 +169,6 @@ if os.environ.get(simulator.URL_VARIABLE):
         IMAGEGEN, url=os.environ[simulator.URL_VARIABLE], folder=VAR_DIR
     )
 if os.environ.get(simulator.CAPTIONS_URL_VARIABLE):
-    IMAGEGEN = simulator.with_captioner(
+    IMAGEGEN = simulator.with_text_services(
         IMAGEGEN, url=os.environ[simulator.CAPTIONS_URL_VARIABLE], folder=VAR_DIR
     )

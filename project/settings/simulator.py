@@ -32,8 +32,14 @@ def with_simulator(imagegen: dict[str, Any], *, url: str, folder: Path) -> dict[
     }
 
 
-def with_captioner(imagegen: dict[str, Any], *, url: str, folder: Path) -> dict[str, Any]:
-    """Return the settings with a captioner that asks a simulated chat API at this address."""
+def with_text_services(imagegen: dict[str, Any], *, url: str, folder: Path) -> dict[str, Any]:
+    """Return the settings with a captioner and a text model that ask a simulated chat API there."""
+    options = {
+        "base_url": f"{url}/v1",
+        "model": "gpt-5.4-mini",
+        "credential": CAPTIONS_CREDENTIAL,
+        "price_per_million_tokens": {"input": "0.40", "output": "1.60"},
+    }
     key = {"source": f"file:{folder / CAPTIONS_KEY_FILE}", "hosts": ["127.0.0.1"]}
     return {
         **imagegen,
@@ -42,13 +48,14 @@ def with_captioner(imagegen: dict[str, Any], *, url: str, folder: Path) -> dict[
         "CAPTIONER": {
             "BACKEND": "imagegen_app.captioning.openai_chat.OpenAIChatCaptioner",
             "NAME": "simulated captioner",
-            "OPTIONS": {
-                "base_url": f"{url}/v1",
-                "model": "gpt-5.4-mini",
-                "credential": CAPTIONS_CREDENTIAL,
-                "price_per_million_tokens": {"input": "0.40", "output": "1.60"},
-            },
+            "OPTIONS": options,
             "LANGUAGE": "en",
             "PRICE": "0.0005",
+        },
+        "TEXT_MODEL": {
+            "BACKEND": "imagegen_app.writing.openai_chat.OpenAIChatTextModel",
+            "NAME": "simulated text model",
+            "OPTIONS": options,
+            "PRICE": "0.002",
         },
     }

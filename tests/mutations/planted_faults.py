@@ -106,7 +106,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     ),
     PlantedFault(
         "budget_checked_then_updated",
-        "services/policy/budgets.py",
+        "services/policy/_budget_counters.py",
         "    moved = BudgetPeriod.objects.filter(\n"
         '        pk=period.pk, limit__gte=F("reserved") + F("spent") + exact(amount)\n'
         '    ).update(reserved=F("reserved") + exact(amount))\n',
@@ -423,7 +423,7 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     ),
     PlantedFault(
         "charged_twice_in_the_ledger",
-        "services/policy/budgets.py",
+        "services/policy/_budget_counters.py",
         'booked = {"charge": fitting}',
         'booked = {"charge": fitting + fitting}',
         ("services/worker/test_driver.py::test_the_ledger_entries_add_up_to_the_budget_period",),
@@ -796,6 +796,15 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "if not verdicts:",
         ("services/gateways/test_chat_captions.py",),
         "An editor is offered a text that a content check has blocked.",
+    ),
+    # In writing
+    PlantedFault(
+        "half_a_prompt_is_a_prompt",
+        "writing/openai_chat.py",
+        'if answer.outcome == "cut_off":',
+        'if answer.outcome == "other":',
+        ("writing/test_openai_chat.py",),
+        "An editor is offered a prompt that ends in the middle.",
     ),
     PlantedFault(
         "captions_paid_again",

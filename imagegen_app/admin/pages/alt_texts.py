@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from imagegen_app.admin.pages import text_suggestions
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.carried import carried_query
 from imagegen_app.admin.pages.text_places import offered_places
@@ -19,11 +20,18 @@ from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.states import ReviewState
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Asset
-from imagegen_app.services.library import alt_texts, chooser, delivery, review
+from imagegen_app.services.library import (
+    alt_text_suggestions,
+    alt_texts,
+    chooser,
+    delivery,
+    review,
+)
 from imagegen_app.services.policy import access, reviewers
 from imagegen_app.services.policy.access import ActionRefused, NotPermitted
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
@@ -68,17 +76,30 @@ class ChoosePage(Pages):
             "is_decorative": asset.is_decorative,
             "own_language": alt_texts.own_language_name(),
             "languages": [
-                {"code": code, "name": name, "text": known.get(code, "")}
+                {
+                    "code": code,
+                    "name": name,
+                    "text": known.get(code) or alt_texts.suggested_text(asset, code).text,
+                    "is_suggested": code not in known
+                    and bool(alt_texts.suggested_text(asset, code).text),
+                }
                 for code, name in alt_texts.further_languages()
             ],
-            "has_other_words": bool(known),
+            "has_other_words": bool(asset.alt_texts.all()),
+            "suggestions": text_suggestions.shown_for_one(actor, asset),
             "places": offered_places(self.site, request, actor, [asset]).get(asset.pk),
             "are_places_checked": False,
             "waits": asset.review_state == ReviewState.PENDING
             and bool(review.refusal_reason(actor, asset, ReviewState.APPROVED)),
         }
         context["no_reviewer"] = reviewers.no_second_reviewer(actor) if context["waits"] else ""
-        if request.method == "POST":
+        if "suggest_texts" in request.POST:
+            languages = [alt_texts.own_language(), *(c for c, _n in alt_texts.further_languages())]
+            refused = text_suggestions.ask(request, actor, keys=[asset.pk], languages=languages)
+            if refused is None:
+                return HttpResponseRedirect(request.get_full_path())
+            context["refusal"] = refused
+        elif request.method == "POST":
             context |= self._chosen(request, actor, asset, context)
         return self.page(request, "imagegen_app/admin/studio/choose.html", context)
 
@@ -132,7 +153,10 @@ class AltTextPages(Pages):
             raise Http404
         language = _language(request)
         if request.method == "POST":
-            refused = self._save(request, actor, language)
+            if "suggest_texts" in request.POST:
+                refused = self._suggest(request, actor, language)
+            else:
+                refused = self._save(request, actor, language)
             if refused is None:
                 return HttpResponseRedirect(request.get_full_path())
             return self._list(request, actor, language, refusal=refused)
@@ -167,6 +191,17 @@ class AltTextPages(Pages):
         messages.success(request, text)
         return None
 
+    def _suggest(self, request: HttpRequest, actor: Person, language: str) -> ActionRefused | None:
+        code = language or alt_texts.own_language()
+        rows = alt_text_suggestions.without_words(_images(request, actor, language), language=code)
+        keys = rows.order_by("-pk").values_list("pk", flat=True)
+        return text_suggestions.ask(
+            request,
+            actor,
+            keys=list(keys[: alt_text_suggestions.MAX_IMAGES]),
+            languages=[code],
+        )
+
     def _list(
         self,
         request: HttpRequest,
@@ -176,12 +211,7 @@ class AltTextPages(Pages):
         refusal: ActionRefused | None = None,
     ) -> HttpResponse:
         show_all = request.GET.get("show") == "all"
-        rows = alt_texts.described() if show_all else alt_texts.needs_words(language)
-        chosen = [key for key in map(_uuid, request.GET.getlist("asset")) if key is not None]
-        if chosen:
-            rows = alt_texts.described().filter(pk__in=chosen[:ROWS])
-        if not access.has_permission(actor, "change_asset"):
-            rows = rows.filter(job__requester=actor.user)
+        images = rows = _images(request, actor, language)
         after = _uuid(str(request.GET.get("after", "")))
         # Keys are made in the order of time.
         rows = (rows if after is None else rows.filter(pk__lt=after)).order_by("-pk")
@@ -207,7 +237,10 @@ class AltTextPages(Pages):
             if len(found) > ROWS
             else "",
             "is_later": after is not None,
-            "is_chosen": bool(chosen),
+            "is_chosen": "asset" in request.GET,
+            "suggestions": text_suggestions.shown(
+                actor, images, language=language or alt_texts.own_language()
+            ),
             "show_all": show_all,
             "language": language,
             "languages": [
@@ -220,9 +253,23 @@ class AltTextPages(Pages):
         return self.page(request, "imagegen_app/admin/alt_texts/page.html", context, status=status)
 
 
+def _images(request: HttpRequest, actor: Person, language: str) -> QuerySet[Asset]:
+    """Return the images that the page is about, of all its parts."""
+    chosen = [key for key in map(_uuid, request.GET.getlist("asset")) if key is not None]
+    if chosen:
+        rows = alt_texts.described().filter(pk__in=chosen[:ROWS])
+    elif request.GET.get("show") == "all":
+        rows = alt_texts.described()
+    else:
+        rows = alt_texts.needs_words(language)
+    if access.has_permission(actor, "change_asset"):
+        return rows
+    return rows.filter(job__requester=actor.user)
+
+
 def _row(request: HttpRequest, asset: Asset, language: str) -> dict[str, Any]:
     text = alt_texts.texts_of(asset).get(language, "") if language else asset.alt_text
-    suggestion = alt_texts.suggested_text(asset) if not language and not text else None
+    suggestion = None if text else alt_texts.suggested_text(asset, language)
     typed = request.POST.get(f"text-{asset.pk}") if request.method == "POST" else None
     return {
         "asset": asset,
@@ -238,10 +285,10 @@ def _row(request: HttpRequest, asset: Asset, language: str) -> dict[str, Any]:
 def _entry(request: HttpRequest, asset: Asset, language: str) -> alt_texts.NewAltText:
     """Return what was sent for one image; a suggestion that was taken fills an empty field."""
     text = str(request.POST.get(f"text-{asset.pk}", ""))
+    if not text.strip() and f"take-{asset.pk}" in request.POST:
+        text = alt_texts.suggested_text(asset, language).text
     if language:
         return alt_texts.NewAltText(asset, asset.alt_text, asset.is_decorative, {language: text})
-    if not text.strip() and f"take-{asset.pk}" in request.POST:
-        text = alt_texts.suggested_text(asset).text
     return alt_texts.NewAltText(asset, text, f"decorative-{asset.pk}" in request.POST, {})
 
 

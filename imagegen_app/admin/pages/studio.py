@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from imagegen_app.admin.pages import model_list
+from imagegen_app.admin.pages import model_list, prompt_help
 from imagegen_app.admin.pages.asked_values import asked_values
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.carried import carried_query, studio_url
@@ -75,6 +75,7 @@ class StudioPages(Pages):
             Route(
                 "studio/options/", self.options, "imagegen_studio_options", needed, is_hidden=True
             ),
+            Route("studio/prompt/", self.prompt, "imagegen_studio_prompt", needed, is_hidden=True),
             Route("studio/<uuid:pk>/", self.job, "imagegen_studio_job"),
             Route("studio/<uuid:pk>/status/", self.status, "imagegen_studio_status"),
             Route("studio/<uuid:pk>/preview/", self.preview, "imagegen_studio_preview"),
@@ -126,6 +127,7 @@ class StudioPages(Pages):
             **offer_context(actor, form),
             **stage_context(request, actor, kept["session"]),
             **kept,
+            "prompt_help": prompt_help.prompt_help(request, actor, form),
         }
         status = 200 if refusal_shown is None else 422
         return self.page(request, "imagegen_app/admin/studio/form.html", context, status=status)
@@ -160,6 +162,14 @@ class StudioPages(Pages):
         return TemplateResponse(
             request, "imagegen_app/admin/studio/_options_and_quote.html", context
         )
+
+    def prompt(self, request: HttpRequest, actor: Person) -> HttpResponse:
+        """Return the prompt that is suggested for the form's current values, or why there is none."""
+        if request.method != "POST":
+            raise Http404
+        form = self._form(request, actor, is_kept=True)
+        context = {"form": form, "prompt_help": prompt_help.prompt_help(request, actor, form)}
+        return TemplateResponse(request, "imagegen_app/admin/studio/_prompt_help.html", context)
 
     def job(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Show a job's progress, and its images to select from."""
@@ -213,9 +223,7 @@ class StudioPages(Pages):
         if slug is None:
             slug = target.template if target else ""
         version = content_fields.published_version(str(slug)) if slug else None
-        initial: dict[str, str] = {}
-        if target is not None and request.GET.get("object"):
-            initial = object_values(request, target)
+        initial = object_values(request)
         if recipe is not None:
             earlier = {**recipe.variables, "prompt": recipe.prompt}
             initial |= {name: alternatives.escape(text) for name, text in earlier.items()}
@@ -227,7 +235,7 @@ class StudioPages(Pages):
             k.removeprefix("v_"): str(v) for k, v in request.POST.items() if k.startswith("v_")
         }
         return StudioForm(
-            request.POST if request.method == "POST" else None,
+            prompt_help.sent_values(request) if request.method == "POST" else None,
             actor=actor,
             version=version,
             values=initial,

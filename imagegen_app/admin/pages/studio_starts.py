@@ -13,6 +13,7 @@ from imagegen_app.services.library import chooser, delivery, recipes
 from imagegen_app.services.policy import access, setup_progress, use_of_assets
 
 if TYPE_CHECKING:
+    from django.db.models import Model
     from django.http import HttpRequest
 
     from imagegen_app.admin.pages.studio_form import StudioForm
@@ -111,8 +112,11 @@ def _recalled(request: HttpRequest, actor: Person) -> recipes.Recipe | None:
     return recipes.only_prompt(recipe) if only == "prompt" else recipe
 
 
-def object_values(request: HttpRequest, target: content_fields.Target) -> dict[str, str]:
-    """Return the variables' values of the object that the image is for, if the person may see it."""
+def shown_object(request: HttpRequest) -> tuple[content_fields.Target, Model] | None:
+    """Return the object that the image is for and its target, if there are both and the person may see it."""
+    target = content_fields.target_by_path(str(request.GET.get("target", "")))
+    if target is None or not request.GET.get("object"):
+        return None
     meta = target.model._meta  # noqa: SLF001 - Django's documented API
     may_see = any(
         request.user.has_perm(f"{meta.app_label}.{verb}_{meta.model_name}")
@@ -122,7 +126,13 @@ def object_values(request: HttpRequest, target: content_fields.Target) -> dict[s
     instance = (
         None if key is None else target.model._default_manager.filter(pk=key).first()  # noqa: SLF001 - as above
     )
-    return {} if instance is None else content_fields.values_for(target, instance)
+    return None if instance is None else (target, instance)
+
+
+def object_values(request: HttpRequest) -> dict[str, str]:
+    """Return the variables' values of the object that the image is for; empty without one."""
+    found = shown_object(request)
+    return {} if found is None else content_fields.values_for(*found)
 
 
 def setup_url(actor: Person, form: StudioForm) -> str:

@@ -149,7 +149,7 @@ class BatchPlan:
         if isinstance(first.refusal, access.NotGranted):
             return first.refusal
         total = Cost(amount=self.cost_of_all(number), currency=first.cost.currency)
-        return creation.budget_refusal(total, first.allowance)
+        return budgets.refusal_for(total, first.allowance)
 
 
 def plan(

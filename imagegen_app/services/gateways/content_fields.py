@@ -15,7 +15,7 @@ from imagegen_app.core import prompts
 from imagegen_app.models import PromptTemplate, TemplateVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: How deep a path from an object to a value may go.
 _MAX_STEPS = 3
@@ -33,6 +33,8 @@ class Target:
     variables: Mapping[str, str]
     #: The field for the image's alternative text; empty if the objects have none.
     alt: str = ""
+    #: Paths to the texts that a prompt may be suggested from; those of the variables by default.
+    texts: Sequence[str] = ()
 
     @property
     def path(self) -> str:
@@ -62,6 +64,9 @@ def all_targets() -> list[Target]:
                 str(entry.get("template", "")),
                 dict(entry.get("variables", {})),
                 alt=str(entry.get("alt", "")) if has_alt_field(model, entry) else "",
+                texts=tuple(
+                    entry.get("texts") or dict.fromkeys(entry.get("variables", {}).values())
+                ),
             )
         )
     return targets
@@ -145,6 +150,29 @@ def published_version(slug: str) -> TemplateVersion | None:
 def values_for(target: Target, instance: models.Model) -> dict[str, str]:
     """Return the values of the target's variables for one object, as text."""
     return {name: value_at(instance, path) for name, path in target.variables.items()}
+
+
+def texts_for(target: Target, instance: models.Model) -> dict[str, str]:
+    """Return the texts of an object that a prompt may be suggested from, by the names of their fields.
+
+    Empty ones are left out.
+    """
+    found = {_label_of(target.model, path): value_at(instance, path) for path in target.texts}
+    return {label: text for label, text in found.items() if text.strip()}
+
+
+def _label_of(model: type[models.Model], path: str) -> str:
+    """Return the name of the field that a path leads to, for people; of an unknown one the path."""
+    current: Any = model
+    names = []
+    for step in path.split(".")[:_MAX_STEPS]:
+        try:
+            column = current._meta.get_field(step)  # noqa: SLF001 - Django's documented API
+        except (AttributeError, FieldDoesNotExist):
+            return path
+        names.append(str(getattr(column, "verbose_name", step)))
+        current = column.related_model
+    return capfirst(" ".join(names))
 
 
 def value_at(instance: models.Model, path: str) -> str:

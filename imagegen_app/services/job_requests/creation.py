@@ -14,7 +14,6 @@ from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import JobState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Batch, Job, JobInput, Verdict
-from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import event_log, wakeups
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import screening
@@ -29,8 +28,8 @@ from imagegen_app.services.job_requests import (
 from imagegen_app.services.job_requests._rows import CheckedRequest
 from imagegen_app.services.job_requests.values import InvalidPass
 from imagegen_app.services.jobs import batch_counts
-from imagegen_app.services.policy import access, budget_refusals, budgets
-from imagegen_app.services.policy.access import ActionRefused, contact_sentence
+from imagegen_app.services.policy import access, budgets
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,33 +116,9 @@ def offers(*, actor: Actor, job_requests: Sequence[JobRequest]) -> list[Offer]:
             refusal=grant_refusals[kind],
         )
         if one.is_possible and not one.is_cached:
-            one = replace(one, refusal=budget_refusal(one.cost, one.allowance))
+            one = replace(one, refusal=budgets.refusal_for(one.cost, one.allowance))
         found.append(one)
     return found
-
-
-def budget_refusal(cost: Cost, allowance: budgets.Allowance | None) -> ActionRefused | None:
-    """Return the refusal of a cost that exceeds the remaining budget; None if it fits."""
-    if allowance is None:
-        return None
-    if allowance.currency != cost.currency:
-        return budget_refusals.currency_mismatch(
-            allowance.budget, allowance.currency, cost.currency
-        )
-    if allowance.remaining >= cost.amount:
-        return None
-    return budget_refusals.OverBudget(
-        _("The remaining budget does not cover this job."),
-        reason=_(
-            "It would cost %(cost)s %(currency)s; %(remaining)s %(currency)s remain in the budget."
-        )
-        % {
-            "cost": format_amount(cost.amount),
-            "currency": cost.currency,
-            "remaining": format_amount(max(allowance.remaining, Decimal(0))),
-        },
-        remedy=contact_sentence(),
-    )
 
 
 def _grant_refusal(actor: Actor, job_request: JobRequest) -> ActionRefused | None:

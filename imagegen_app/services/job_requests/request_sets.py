@@ -30,6 +30,7 @@ from imagegen_app.services.job_requests.values import (
     InvalidJobRequest,
     describe_complaint,
 )
+from imagegen_app.services.policy import budgets
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def offer_set(*, actor: Actor, planned: RequestSet) -> SetOffer:
     for one in paid:
         # Of each model what its requests cost together.
         total = replace(one.cost, amount=totals[one.job_request.image_model])
-        refusal = refusal or creation.budget_refusal(total, one.allowance)
+        refusal = refusal or budgets.refusal_for(total, one.allowance)
     return SetOffer(tuple(offers), Cost(amount=amount, currency=currencies[0]), refusal)
 
 

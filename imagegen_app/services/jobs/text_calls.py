@@ -35,6 +35,11 @@ _PURPOSES: Final = {
     "suggest_prompt": "writing",
     "improve_prompt": "writing",
 }
+_ENDS: Final[dict[State, str]] = {
+    "succeeded": "text.succeeded",
+    "failed": "text.failed",
+    "blocked": "text.blocked",
+}
 _BATCH: Final = 100
 
 
@@ -117,7 +122,7 @@ def end(*, actor: Actor, call: TextCall, outcome: TextOutcome) -> bool:
     text_budgets.settle(actor=actor, call=call, amount=outcome.cost, purpose=_PURPOSES[call.task])
     event_log.record(
         actor,
-        f"text.{outcome.state}",
+        _ENDS[outcome.state],
         subject=call,
         asset=call.asset,
         job=call.asset.job if call.asset else None,

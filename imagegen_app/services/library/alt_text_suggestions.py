@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from imagegen_app.core.actors import Actor
+    from imagegen_app.core.actors import Actor, Person
     from imagegen_app.services.gateways.captioning import Suggestion
 
 #: Images of one press.
@@ -39,9 +39,9 @@ MAX_IMAGES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class SuggestionOffer:
-    """For how many images texts can be suggested now, and what that costs at most."""
+    """How many texts can be suggested now, and what that costs at most."""
 
-    images: int
+    texts: int
     cost: Cost
 
 
@@ -55,11 +55,15 @@ def price() -> Decimal:
     return captioning.price() + captioning.screening_price()
 
 
-def offer(images: QuerySet[Asset], *, language: str) -> SuggestionOffer | None:
+def offer(images: QuerySet[Asset], *, languages: Sequence[str]) -> SuggestionOffer | None:
     """Return what can be suggested for some images; None for nothing, or without a captioner."""
     if not is_offered():
         return None
-    found = list(without_words(images, language=language)[:MAX_IMAGES])
+    found = [
+        asset
+        for language in languages
+        for asset in without_words(images, language=language)[:MAX_IMAGES]
+    ]
     if not found:
         return None
     return SuggestionOffer(len(found), Cost(price() * len(found), found[0].job.currency))
@@ -81,41 +85,45 @@ def without_words(images: QuerySet[Asset], *, language: str) -> QuerySet[Asset]:
     return found.exclude(Exists(texts.exclude(Q(text="", suggestion=""))))
 
 
-def waiting_count(images: QuerySet[Asset], *, language: str) -> int:
-    """Return for how many of some images a text is on its way."""
-    calls = TextCall.objects.filter(
-        state="waiting", task="alt_text", language=language, asset__in=images
-    )
+def waiting_count(actor: Person) -> int:
+    """Return how many texts that a person asked for are on their way."""
+    calls = TextCall.objects.filter(state="waiting", task="alt_text", requester=actor.user)
     return int(calls.count())
 
 
 @use_case()
-def request_suggestions(*, actor: Actor, keys: Sequence[UUID], language: str) -> int:
-    """Ask for a text for each of some images that has none, and return for how many.
+def request_suggestions(*, actor: Actor, keys: Sequence[UUID], languages: Sequence[str]) -> int:
+    """Ask for a text for each of some images in each of some languages; return for how many texts.
 
-    Those that have words, a suggestion or a call for one are left out: a second press asks for nothing.
+    Where there are words, a suggestion or a call for one, none is asked for: a second press asks for
+    nothing.
 
     :raises NotPermitted: if the actor neither requested one of them nor may change assets.
     :raises OverBudget: if a budget has too little remaining for all of them.
     :raises CurrencyMismatch: if a budget has another currency.
     :raises ActionRefused: without a captioner, or in a language that the site does not have.
     """
-    _require_possible(language)
+    for language in languages:
+        _require_possible(language)
     # Locked, so that two presses do not ask twice.
     locked = Asset.objects.select_for_update().filter(pk__in=list(keys)[:MAX_IMAGES])
-    for_update = [asset.pk for asset in locked.only("pk").order_by("pk")]
-    images = list(without_words(Asset.objects.filter(pk__in=for_update), language=language))
-    for asset in images:
-        if not is_own(actor, asset):
-            access.require_permission(actor, "change_asset")
-    if not images:
+    known = [asset.pk for asset in locked.only("pk").order_by("pk")]
+    number = 0
+    for language in languages:
+        images = list(without_words(Asset.objects.filter(pk__in=known), language=language))
+        for asset in images:
+            if not is_own(actor, asset):
+                access.require_permission(actor, "change_asset")
+        if images:
+            text_calls.begin_descriptions(
+                actor=actor, assets=images, language=language, estimated_cost=price()
+            )
+            number += len(images)
+    if number:
+        wake("drive")
+    else:
         skip_audit_event()
-        return 0
-    text_calls.begin_descriptions(
-        actor=actor, assets=images, language=language, estimated_cost=price()
-    )
-    wake("drive")
-    return len(images)
+    return number
 
 
 @use_case()

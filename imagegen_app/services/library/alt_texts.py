@@ -113,6 +113,11 @@ def further_languages() -> list[tuple[str, str]]:
     return [(code, name) for code, name in conf.languages() if not is_own_language(code)]
 
 
+def own_language() -> str:
+    """Return the code of the site's own language."""
+    return conf.language_code()
+
+
 def own_language_name() -> str:
     """Return the name of the site's own language."""
     names = [name for code, name in conf.languages() if is_own_language(code)]

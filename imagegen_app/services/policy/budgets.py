@@ -11,10 +11,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
 from imagegen_app.models import Attempt, Budget, BudgetPeriod, Job, LedgerEntry
 from imagegen_app.models.amounts import amount_expression as exact
+from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.policy._budget_counters import (
     book,
@@ -24,13 +26,16 @@ from imagegen_app.services.policy._budget_counters import (
     reserve_in,
     start_of,
 )
-from imagegen_app.services.policy.budget_refusals import over_budget
+from imagegen_app.services.policy.access import contact_sentence
+from imagegen_app.services.policy.budget_refusals import OverBudget, currency_mismatch, over_budget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.core.types import Cost
     from imagegen_app.models import Batch, ImageModel
+    from imagegen_app.services.policy.access import ActionRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,28 @@ def require_budget(actor: Actor, image_model: ImageModel, *, amount: Decimal) ->
             remaining=tightest.remaining,
             currency=tightest.currency,
         )
+
+
+def refusal_for(cost: Cost, allowance: Allowance | None) -> ActionRefused | None:
+    """Return the refusal of a cost that exceeds the remaining budget; None if it fits."""
+    if allowance is None:
+        return None
+    if allowance.currency != cost.currency:
+        return currency_mismatch(allowance.budget, allowance.currency, cost.currency)
+    if allowance.remaining >= cost.amount:
+        return None
+    return OverBudget(
+        _("The remaining budget does not cover this job."),
+        reason=_(
+            "It would cost %(cost)s %(currency)s; %(remaining)s %(currency)s remain in the budget."
+        )
+        % {
+            "cost": format_amount(cost.amount),
+            "currency": cost.currency,
+            "remaining": format_amount(max(allowance.remaining, Decimal(0))),
+        },
+        remedy=contact_sentence(),
+    )
 
 
 def reserve(*, actor: Actor, job: Job, amount: Decimal) -> None:

@@ -111,6 +111,7 @@ def test_the_record_names_what_decides_who_may_do_what(settings: Any) -> None:
         "storage",
         "superuser_bypass",
         "targets",
+        "text_model",
         "trusted_origins",
     ]
     parts = {name: sorted(data["settings"][name]) for name in ("log", "marks", "signing")}

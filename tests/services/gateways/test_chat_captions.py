@@ -301,7 +301,7 @@ def test_doctor_asks_whether_the_server_has_the_model(
     [
         ({"OPTIONS": {"model": "m", "credential": "gone"}}, "E038", "'gone' is not in IMAGEGEN"),
         ({"OPTIONS": {"model": "m"}}, "E038", "credential has to name"),
-        ({"OPTIONS": {}}, "E038", "cannot be loaded: TypeError"),
+        ({"OPTIONS": {}}, "E038", "cannot be used: TypeError"),
         ({"PRICE": "0"}, "E039", "has no price; it is not asked"),
         ({"SECONDS": 0}, "E001", "['SECONDS'] is out of range"),
         ({"SECONDS": 61}, "E001", "['SECONDS'] is out of range"),

@@ -109,6 +109,12 @@ def test_what_is_asked_and_answered_is_in_no_event_and_no_row(
     prompt_suggestions.improve_prompt(actor=site.actor, prompt="A stool", wish="warmer")
 
     assert writer.asked == [("A stool", "warmer")]
+    assert set(AuditEvent.objects.values_list("type", flat=True)) >= {
+        "text.requested",
+        "text.succeeded",
+        "money.reserved",
+        "money.charged",
+    }
     bodies = " ".join(AuditEvent.objects.values_list("body", flat=True))
     assert "stool" not in bodies
     assert "warmer" not in bodies
