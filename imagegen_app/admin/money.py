@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from imagegen_app.admin.base import EMPTY, AnyModelForm, RecordAdmin, amount, link
 from imagegen_app.admin.catalog import CatalogAdmin
 from imagegen_app.forms.admin_urls import admin_url
-from imagegen_app.models import Budget, BudgetPeriod, LedgerEntry
+from imagegen_app.models import Budget, BudgetPeriod, LedgerEntry, TextCall
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -147,20 +147,43 @@ class BudgetPeriodAdmin(RecordAdmin):
 class LedgerEntryAdmin(RecordAdmin):
     """Entries of the ledger."""
 
-    list_display = ["created_at", "kind", "purpose", "amount_text", "period", "job_link"]
+    list_display = ["created_at", "kind", "purpose", "amount_text", "period", "cause_link"]
     named = ["job"]
     list_filter = ["kind", "purpose", "period__budget"]
-    list_select_related = ["period__budget", "job"]
+    list_select_related = ["period__budget", "job", "text_call"]
     ordering = ["-created_at", "-pk"]
-    allowed_lookups = ["job", "period"]
-    fields = ["created_at", "kind", "purpose", "amount_text", "period", "job_link", "attempt"]
+    allowed_lookups = ["job", "text_call", "period"]
+    fields = ["created_at", "kind", "purpose", "amount_text", "period", "cause_link", "attempt"]
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount")
     def amount_text(self, obj: LedgerEntry) -> str:
         """Return the amount with its currency."""
         return amount(obj.amount, obj.period.budget.currency)
 
-    @admin.display(description=gettext_lazy("job"))
-    def job_link(self, obj: LedgerEntry) -> SafeString:
-        """Return a link to the job."""
+    @admin.display(description=gettext_lazy("for"))
+    def cause_link(self, obj: LedgerEntry) -> SafeString:
+        """Return a link to the job or the call for a text."""
+        if obj.text_call_id is not None:
+            return link(admin_url("imagegen_textcall_change", obj.text_call_id), obj.text_call)
         return link(admin_url("imagegen_job_change", obj.job_id), obj.job)
+
+
+@admin.register(TextCall)
+class TextCallAdmin(RecordAdmin):
+    """Calls for texts that belong to no job."""
+
+    list_display = ["created_at", "task", "state", "requester", "service", "model", "cost_text"]
+    named = ["requester", "asset"]
+    list_filter = ["task", "state"]
+    list_select_related = ["requester"]
+    ordering = ["-created_at", "-pk"]
+    allowed_lookups = ["asset", "requester"]
+    fields = [
+        *("created_at", "ended_at", "task", "state", "requester", "asset", "language"),
+        *("service", "model", "cost_text"),
+    ]
+
+    @admin.display(description=gettext_lazy("cost"), ordering="cost")
+    def cost_text(self, obj: TextCall) -> str:
+        """Return what the call cost; nothing while it is under way."""
+        return amount(obj.cost, obj.currency) if obj.ended_at else EMPTY

@@ -223,7 +223,10 @@ def doors() -> tuple[Door, ...]:
                     "imagegen_budget_changelist",
                     _("Budgets"),
                     ("view_budget", "change_budget"),
-                    also=("imagegen_budget_", "imagegen_budgetperiod_", "imagegen_ledgerentry_"),
+                    also=(
+                        *("imagegen_budget_", "imagegen_budgetperiod_", "imagegen_ledgerentry_"),
+                        "imagegen_textcall_",
+                    ),
                 ),
                 PageEntry(
                     "imagegen_provider_credentials", _("Credentials"), (revocations.PERMISSION,)

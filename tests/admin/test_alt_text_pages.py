@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.admin import site
 from django.urls import reverse
 
+from imagegen_app.captioning.base import Caption
 from imagegen_app.core.actors import System
-from imagegen_app.models import AltText, Asset
+from imagegen_app.models import AltText, Asset, Budget
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import alt_texts, placement
 from imagegen_app.services.policy import access
+from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_asset, make_job, make_template, make_user
 from project.catalog.models import Category, Product
+from tests.services.library.test_alt_text_suggestions import Describer
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -233,3 +238,73 @@ def test_places_that_the_admin_does_not_show_are_counted_and_left_alone(
     shown.refresh_from_db()
     assert "1 further place shows the present text; you may not change it." in page
     assert shown.image_alt == "A mug"
+
+
+@pytest.fixture
+def described(edda: Any, settings: Any) -> Asset:
+    settings.LANGUAGES = [("en", "English"), ("de", "German")]
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "ENGINE": "tests.services.silent_engine.SilentEngine",
+        "CAPTIONER": {
+            "BACKEND": "tests.services.library.test_alt_text_suggestions.Describer",
+            "PRICE": "0.01",
+        },
+    }
+    Describer.answer = Caption("Ein Hocker.")
+    Describer.gate.set()
+    return make_asset(requester=edda, alt_text="A stool", alt_suggestion="")
+
+
+def test_texts_are_asked_for_taken_and_counted(client: Client, edda: Any, described: Asset) -> None:
+    page = client.get(many("?language=de")).content.decode()
+    assert "Suggest 1 text · at most 0.01 USD" in page
+
+    client.post(many("?language=de"), {"suggest_texts": "1"})
+
+    page = client.get(many("?language=de")).content.decode()
+    assert "1 text is being written." in page
+    assert "Suggest 1 text" not in page
+    driver.drive(seconds=20)
+    status = client.get(reverse("admin:imagegen_text_suggestions"))
+    assert "data-done" in status.content.decode()
+    etag = status.headers["ETag"]
+    again = client.get(status.request["PATH_INFO"], headers={"If-None-Match": etag})
+    assert again.status_code == 304
+    page = client.get(many("?language=de")).content.decode()
+    assert "Take the suggestion: “Ein Hocker.”" in page
+    sent = {
+        "asset": str(described.pk),
+        f"text-{described.pk}": "",
+        f"was-{described.pk}": "",
+        f"take-{described.pk}": "1",
+    }
+    client.post(many("?language=de"), sent)
+    assert AltText.objects.get().text == "Ein Hocker."
+
+
+def test_the_step_of_one_image_asks_for_all_languages_that_lack_words(
+    client: Client, edda: Any, described: Asset
+) -> None:
+    page = client.get(step(described)).content.decode()
+    # In the site's own language it has words.
+    assert "Suggest 1 text ·" in page
+
+    client.post(step(described), {"suggest_texts": "1"})
+    driver.drive(seconds=20)
+
+    page = client.get(step(described)).content.decode()
+    assert "Ein Hocker.</textarea>" in page
+    assert "This text was suggested automatically" in page
+
+
+def test_texts_are_not_suggested_without_a_captioner_or_over_the_budget(
+    client: Client, edda: Any, described: Asset, settings: Any
+) -> None:
+    rows = {"name": "All", "scope": "site", "limit": Decimal("0.001")}
+    use_case(audited=False)(lambda: Budget.objects.create(**rows))()
+    page = client.post(many("?language=de"), {"suggest_texts": "1"})
+    assert page.status_code == 422
+    assert "The remaining budget does not cover this job." in page.content.decode()
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "CAPTIONER": {}}
+    assert "Suggest 1 text" not in client.get(many("?language=de")).content.decode()

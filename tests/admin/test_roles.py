@@ -35,7 +35,7 @@ _ADMINISTRATED = {
     "workflowversion",
 }
 WORK = {"job", "attempt", "batch", "asset", "rendition", "placement", "verdict"}
-MONEY = {"budget", "budgetperiod", "ledgerentry"}
+MONEY = {"budget", "budgetperiod", "ledgerentry", "textcall"}
 LOG = {"auditevent", "checkpoint", "incident", "webhookdelivery"}
 SITE = {"keptanswer", "worker"}
 #: Role to the tables whose list it may open; editors see their own rows of the work.

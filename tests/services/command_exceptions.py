@@ -4,6 +4,15 @@ from __future__ import annotations
 
 #: Functions that write and are called by buttons or views, but are not commands of that kind.
 EXCEPTIONS = {
+    "job_requests.prompt_suggestions.improve_prompt": (
+        "each press asks the service once more, and is recorded for itself"
+    ),
+    "job_requests.prompt_suggestions.suggest_prompt": (
+        "each press asks the service once more, and is recorded for itself"
+    ),
+    "library.alt_text_suggestions.request_suggestions": (
+        "needs a captioner; a second press asks for nothing: see test_alt_text_suggestions"
+    ),
     "policy.workflows.check": "records only what the server says anew; see test_workflows",
     "library.copy_search.search_all": "finds nothing the second time; see test_copy_search",
     "library.takedown.delete_copies": "the sweep repeats it; see test_takedown",

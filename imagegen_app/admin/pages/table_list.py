@@ -35,6 +35,7 @@ PURPOSES: Final = {
     "provider": gettext_lazy("Accounts at the services that make images."),
     "rendition": gettext_lazy("Files of an image in other sizes and formats."),
     "templateversion": gettext_lazy("Each state that a template has had."),
+    "textcall": gettext_lazy("Suggested texts that were asked of a service, and what each cost."),
     "verdict": gettext_lazy("What content checks and people decided about words and images."),
     "webhookdelivery": gettext_lazy("Messages that providers sent to this site."),
     "worker": gettext_lazy("Processes that carry out the jobs, with their last sign of life."),

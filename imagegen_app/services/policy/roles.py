@@ -30,7 +30,9 @@ _READ_WORK = frozenset(
         "view_lineage",
     }
 )
-_READ_MONEY = frozenset({"view_budget", "view_budgetperiod", "view_ledgerentry", "view_costs"})
+_READ_MONEY = frozenset(
+    {"view_budget", "view_budgetperiod", "view_ledgerentry", "view_textcall", "view_costs"}
+)
 _READ_LOG = frozenset(
     {
         "view_auditevent",
