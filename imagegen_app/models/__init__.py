@@ -43,6 +43,7 @@ from imagegen_app.models.preferences import MailPreference
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.sessions import StudioSession
 from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
+from imagegen_app.models.uploaded_tables import UploadedTable, UploadedTableRow
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
@@ -93,6 +94,8 @@ __all__ = [
     "Tag",
     "TemplateFavourite",
     "TemplateVersion",
+    "UploadedTable",
+    "UploadedTableRow",
     "Verdict",
     "WebhookDelivery",
     "Worker",

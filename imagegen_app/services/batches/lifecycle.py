@@ -13,9 +13,10 @@ from imagegen_app import database
 from imagegen_app.core.actors import Person
 from imagegen_app.core.types import Operation
 from imagegen_app.engines.base import wake
-from imagegen_app.models import Asset, Batch, TemplateVersion
+from imagegen_app.models import Asset, Batch, PromptTemplate, TemplateVersion, UploadedTable
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.foundation import event_log
+from imagegen_app.services.batches import row_sources
+from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields, screening
 from imagegen_app.services.job_requests import (
@@ -55,6 +56,21 @@ class BatchLimits:
     max_blocked: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """That the rows of a batch are those of an uploaded table."""
+
+    table: UploadedTable
+    #: The column whose values identify the rows.
+    key_column: str
+    #: The field of the target's objects that has the same values; empty if there is no target.
+    match: str = ""
+
+    def as_mapping(self) -> dict[str, str]:
+        """Return what a batch's mapping says of it."""
+        return {row_sources.KEY_COLUMN: self.key_column, row_sources.MATCH_FIELD: self.match}
+
+
 @use_case()
 def start(
     *,
@@ -62,20 +78,24 @@ def start(
     version: TemplateVersion,
     title: str,
     keys: Sequence[str],
-    target: Target,
+    target: Target | None,
     mapping: Mapping[str, str],
     fixed: Mapping[str, str] | None = None,
     image_model: ImageModel | None = None,
     limits: BatchLimits | None = None,
+    table: TableSource | None = None,
     key: str,
 ) -> Batch:
-    """Start a batch of the objects with these primary keys; a worker creates its jobs in chunks.
+    """Start a batch of the rows with these keys; a worker creates its jobs in chunks.
 
-    `key` is an idempotency key: the same key of the same actor returns the existing batch.
+    The rows are objects of the target with these primary keys, or those of an uploaded table, where
+    `mapping` leads to its columns. `key` is an idempotency key: the same key of the same actor
+    returns the existing batch.
 
     :raises NotGranted: if the allowlist does not cover its requests.
     :raises OverBudget: if all rows together do not fit into a budget.
-    :raises InvalidJobRequest: if there are no rows or too many, or the estimate exceeds the limit.
+    :raises InvalidJobRequest: if there are no rows or too many, the template was withdrawn, or the
+        estimate exceeds the limit.
     """
     limits = limits or BatchLimits()
     existing = batch_with_key(actor, key)
@@ -87,6 +107,7 @@ def start(
             % {"most": MAX_ROWS, "number": len(keys)},
             field="rows",
         )
+    _require_published(version)
     model = composition.resolve_model(actor, image_model, version)
     access.require_grant(
         actor,
@@ -119,7 +140,13 @@ def start(
         actor_id=actor.id,
         idempotency_key=key[:64],
         title=title[:120],
-        mapping={"target": target.path, "variables": dict(mapping), "fixed": dict(fixed or {})},
+        mapping={
+            "target": target.path if target is not None else "",
+            "variables": dict(mapping),
+            "fixed": dict(fixed or {}),
+            **(table.as_mapping() if table is not None else {}),
+        },
+        table=table.table if table is not None else None,
         rows=[str(k) for k in keys],
         row_count=len(keys),
         currency=str(model.price_list.get("currency", "USD")),
@@ -144,15 +171,29 @@ def start(
             "template": version.template.slug,
             "version": version.number,
             "model": model.slug,
-            "target": target.path,
+            "target": batch.mapping["target"],
+            **({"digest": table.table.digest} if table is not None else {}),
             "estimated_cost": estimate,
             "pilot_rows": batch.pilot_rows,
             "spending_limit": limits.spending_limit,
         },
         personal={"name": title},
     )
+    if table is not None:
+        UploadedTable.objects.filter(pk=table.table.pk).update(used_at=clock.now())
     wake("drive")
     return batch
+
+
+def _require_published(version: TemplateVersion) -> None:
+    """Require that the template is still offered: it may be withdrawn while a preview is read."""
+    template = PromptTemplate.objects.get(pk=version.template_id)
+    if template.is_archived or template.current_id is None:
+        raise InvalidJobRequest(
+            _("The template “%(name)s” is not published.") % {"name": template.name},
+            field="template",
+            remedy=_("Choose another template."),
+        )
 
 
 def batch_with_key(actor: Actor, key: str) -> Batch | None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.types import Cost
-from imagegen_app.services.batches import row_jobs
+from imagegen_app.services.batches import row_sources
+from imagegen_app.services.batches.row_sources import RowValues
 from imagegen_app.services.job_requests import composition, creation
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
@@ -67,6 +68,8 @@ class BatchPlan:
     """A batch before it is started: its rows with their prices and errors."""
 
     rows: tuple[PlannedRow, ...]
+    #: A hash of all rows of the batch, where `rows` are only some of them.
+    digest: str = ""
 
     @property
     def valid_rows(self) -> tuple[PlannedRow, ...]:
@@ -85,7 +88,10 @@ class BatchPlan:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of what a person agrees to: each row's prompts, model, size and count."""
+        """A hash of what a person agrees to: each row's prompts, model, size and count.
+
+        Of rows that are not in this plan, what their prompts are made of.
+        """
         requests = [row.job_request for row in self.rows]
         facts = [
             (row.key, row.error)
@@ -101,7 +107,8 @@ class BatchPlan:
             )
             for row, asked in zip(self.rows, requests, strict=True)
         ]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+        content = [facts, self.digest] if self.digest else facts
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
     def require_shown(self, fingerprint: str) -> None:
         """Require that this is the plan that the person has seen.
@@ -120,14 +127,18 @@ class BatchPlan:
         each = self.valid_rows[0].cost if self.valid_rows else Decimal(0)
         return self.cost + (number - len(self.rows)) * each
 
-    def refusal(self, number: int) -> ActionRefused | None:
-        """Return why a batch of `number` rows would be refused as a whole; None if it would not."""
+    def refusal(self, number: int, *, cost: Decimal | None = None) -> ActionRefused | None:
+        """Return why a batch of `number` rows would be refused as a whole; None if it would not.
+
+        `cost` is what it would cost, where that is known better than by this plan.
+        """
         if not self.valid_rows or self.valid_rows[0].offer is None:
             return None
         first = self.valid_rows[0].offer
         if isinstance(first.refusal, access.NotGranted):
             return first.refusal
-        total = Cost(amount=self.cost_of_all(number), currency=first.cost.currency)
+        amount = self.cost_of_all(number) if cost is None else cost
+        total = Cost(amount=amount, currency=first.cost.currency)
         return creation.budget_refusal(total, first.allowance)
 
 
@@ -140,33 +151,67 @@ def plan(
     fixed: Mapping[str, str] | None = None,
     image_model: ImageModel | None = None,
 ) -> BatchPlan:
-    """Render and price the rows without creating anything; invalid rows hold their error.
+    """Render and price objects without creating anything; see `plan_rows`.
 
     `mapping` maps variables to attribute paths of the objects, `fixed` to one value for all rows.
     """
-    rows: list[PlannedRow] = []
+    rows = [
+        RowValues(
+            str(one.pk),
+            str(one),
+            row_sources.values_for(one, mapping=mapping, fixed=fixed or {}),
+        )
+        for one in objects
+    ]
+    return plan_rows(actor=actor, version=version, rows=rows, image_model=image_model)
+
+
+def plan_rows(
+    *,
+    actor: Actor,
+    version: TemplateVersion,
+    rows: Iterable[RowValues],
+    image_model: ImageModel | None = None,
+    digest: str = "",
+) -> BatchPlan:
+    """Render and price rows without creating anything; invalid rows hold their error.
+
+    With a `digest` of all rows, these are only some of them.
+    """
+    planned: list[PlannedRow] = []
     job_requests: dict[int, JobRequest] = {}
-    for number, instance in enumerate(objects):
-        values = row_jobs.values_for(instance, mapping=mapping, fixed=fixed or {})
-        row = PlannedRow(key=str(instance.pk), label=str(instance), offer=None)
+    model, refused = _model(actor, image_model, version)
+    for number, row in enumerate(rows):
+        planned.append(PlannedRow(row.key, row.label, None, error=row.problem or refused))
+        if planned[-1].error:
+            continue
         try:
             job_requests[number] = composition.compose(
                 actor=actor,
                 template=version,
-                variables=values,
-                model=image_model,
+                variables=row.values,
+                model=model,
                 row_key=row.key,
             )
         except ActionRefused as refusal:
-            row = replace(row, error=refusal.reason)
-        rows.append(row)
+            planned[-1] = replace(planned[-1], error=refusal.reason)
     try:
         offers = creation.offers(actor=actor, job_requests=list(job_requests.values()))
     except ActionRefused as refusal:
         # Rows differ only in their prompts: if one has no price, none has.
         for number in job_requests:
-            rows[number] = replace(rows[number], error=refusal.reason)
+            planned[number] = replace(planned[number], error=refusal.reason)
     else:
         for number, offer in zip(job_requests, offers, strict=True):
-            rows[number] = replace(rows[number], offer=offer)
-    return BatchPlan(tuple(rows))
+            planned[number] = replace(planned[number], offer=offer)
+    return BatchPlan(tuple(planned), digest)
+
+
+def _model(
+    actor: Actor, image_model: ImageModel | None, version: TemplateVersion
+) -> tuple[ImageModel | None, str]:
+    """Return the model of all rows, or why there is none: to look for it row by row takes long."""
+    try:
+        return composition.resolve_model(actor, image_model, version), ""
+    except ActionRefused as refusal:
+        return None, refusal.reason
