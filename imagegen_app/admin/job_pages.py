@@ -29,6 +29,7 @@ from imagegen_app.admin.pages import (
     setup,
     stage,
     studio,
+    table_batch,
     table_list,
     template_choice,
 )
@@ -58,6 +59,7 @@ def page_classes() -> tuple[type[Pages], ...]:
         reference_choice.ReferenceChoicePage,
         file_recall.FileRecallPage,
         new_batch.NewBatchPages,
+        table_batch.TableBatchPages,
         batch.BatchPages,
         review.ReviewPage,
         desk.DeskPages,

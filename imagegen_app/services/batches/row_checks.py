@@ -69,10 +69,10 @@ def from_token(token: str, digest: str) -> RowCheck:
 
 
 def continue_check(
-    check: RowCheck, *, total: int, plan_part: PlanPart, seconds: float = SECONDS
+    check: RowCheck, *, total: int, plan_part: PlanPart, seconds: float | None = None
 ) -> RowCheck:
-    """Check the next rows, for about so many seconds; at least one part is checked."""
-    end = time.monotonic() + seconds
+    """Check the next rows, for about so many seconds (`SECONDS`); at least one part is checked."""
+    end = time.monotonic() + (SECONDS if seconds is None else seconds)
     while not check.is_complete(total):
         stop = min(total, check.checked + CHUNK_SIZE)
         plan = plan_part(check.checked, stop)
@@ -97,10 +97,10 @@ class ProblemRows:
 
 
 def find_problems(
-    *, start: int, total: int, most: int, plan_part: PlanPart, seconds: float = SECONDS
+    *, start: int, total: int, most: int, plan_part: PlanPart, seconds: float | None = None
 ) -> ProblemRows:
     """Return the next rows with a problem from a place on, at most so many, within about that time."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + (SECONDS if seconds is None else seconds)
     found: list[PlannedRow] = []
     place = start
     while place < total:

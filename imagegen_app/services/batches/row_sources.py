@@ -214,7 +214,8 @@ class TableRows:
             text = _("The field for the images is no longer allowed on this site.")
             return [_with_problem(row, row.problem or text, key="") for row in rows]
         try:
-            objects = self._objects([row.key for row in rows if row.key and not row.problem])
+            wanted = [row.key for row in rows if not row.problem]
+            objects = self.find_objects(self._target, self._match, wanted)
         except content_fields.FieldGone as error:
             return [_with_problem(row, row.problem or str(error), key="") for row in rows]
         name = self._target.model._meta.verbose_name  # noqa: SLF001 - Django's documented API
@@ -236,10 +237,12 @@ class TableRows:
                 matched.append(RowValues(str(found[0].pk), label, row.values))
         return matched
 
-    def _objects(self, wanted: Sequence[str]) -> dict[str, list[Model]]:
-        target, match = self._target, self._match
-        if target is None:
-            return {}
+    @staticmethod
+    def find_objects(target: Target, match: str, wanted: Sequence[str]) -> dict[str, list[Model]]:
+        """Return the target's objects by the value of the field, for the wanted values.
+
+        :raises FieldGone: if the objects no longer have the field.
+        """
         content_fields.require_field(target.model, match)
         column: Any = target.model._meta.get_field(match)  # noqa: SLF001 - Django's documented API
         found: dict[str, list[Model]] = {}
@@ -303,6 +306,20 @@ def match_choices(actor: Actor) -> list[tuple[str, str]]:
             }
             found.append((f"{target.path}|{name}", text))
     return found
+
+
+def guess_match(choices: Sequence[str], keys: Sequence[str]) -> str:
+    """Return the choice by which objects with some of these keys are found; empty if there is none."""
+    for choice in choices:
+        path, _bar, name = choice.partition("|")
+        target = content_fields.target_by_path(path)
+        column = None if target is None else content_fields.find_field(target.model, name)
+        # Primary keys are numbers from 1 on, which are in any table.
+        if target is None or column is None or not column.unique or column.primary_key:
+            continue
+        if TableRows.find_objects(target, name, keys):
+            return choice
+    return ""
 
 
 def _as_started(row: RowValues, key: str) -> RowValues:

@@ -178,6 +178,7 @@ def visible_tables(actor: Actor) -> QuerySet[UploadedTable]:
 def batches_of(actor: Actor, table: UploadedTable) -> list[Batch]:
     """Return the newest batches that were made from a table and that the actor may see."""
     batches = Batch.objects.filter(table=table).defer("rows", "invalid_rows")
+    batches = batches.select_related("template_version__template")
     if isinstance(actor, Person) and not access.has_permission(actor, "view_batch"):
         batches = batches.filter(requester=actor.user)
     return list(batches.order_by("-created_at")[:10])
@@ -189,13 +190,16 @@ def delete_table(*, actor: Person, key: UUID) -> None:
 
     :raises InvalidTable: if it is not the person's own, or a batch still needs its rows.
     """
-    table = UploadedTable.objects.select_for_update().filter(pk=key, owner=actor.user).first()
+    table = UploadedTable.objects.select_for_update().filter(pk=key).first()
     if table is None:
+        # A second tab has deleted it before.
+        skip_audit_event()
+        return
+    if table.owner_id != actor.user.pk:
         raise InvalidTable(
             _("The table was not deleted."),
             reason=_("There is no such table of yours."),
-            remedy=_("Perhaps it was deleted already."),
-            is_already_done=True,
+            remedy=_("Ask the person who uploaded it."),
         )
     if _unfinished().filter(table=table).exists():
         raise InvalidTable(

@@ -133,7 +133,7 @@ def _checked_parts(data: bytes) -> dict[str, bytes]:
                 if "/worksheets/" in name:
                     found[name.removeprefix("/")] = content
             return found
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
         raise _damaged() from error
 
 
