@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from contextlib import redirect_stdout
+from functools import partial
 from html import unescape
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -111,9 +112,8 @@ def _preview(found: dict[str, float], kind: str, client: Any, address: str) -> N
     page = _timed(found, f"{kind}, first page", lambda: client.get(address))
     sent = _fields(page.content.decode())
     for name, view in (("page 100", "all:4950"), ("last page", "all:9950")):
-        page = _timed(
-            found, f"{kind}, {name}", lambda view=view: client.post(address, {**sent, "view": view})
-        )
+        shown = {**sent, "view": view}
+        _timed(found, f"{kind}, {name}", partial(client.post, address, shown))
     problems = {**sent, "view": "problems:0"}
     _timed(found, f"{kind}, only problems", lambda: client.post(address, problems))
     part = {**sent, "check": "", "part": "1"}

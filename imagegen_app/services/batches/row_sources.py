@@ -297,7 +297,7 @@ def match_choices(actor: Actor) -> list[tuple[str, str]]:
             for verb in ("view", "change")
         ):
             continue
-        image = capfirst(str(meta.get_field(target.field).verbose_name))
+        image = capfirst(str(content_fields.find_field(target.model, target.field).verbose_name))
         for name, label in content_fields.key_fields(target.model):
             text = _("%(objects)s (%(image)s), matched by %(field)s") % {
                 "objects": capfirst(str(meta.verbose_name_plural)),

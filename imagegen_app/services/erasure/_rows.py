@@ -111,10 +111,11 @@ def table_blankings(scope: ErasureScope, keys: Sequence[UUID]) -> Iterator[Blank
     for chunk in chunks(keys):
         jobs = Job.objects.filter(pk__in=chunk, batch__table__isnull=False).exclude(row_key="")
         wanted: dict[UUID, set[str]] = {}
-        for batch, row_key in jobs.values_list("batch", "row_key"):
-            wanted.setdefault(batch, set()).add(row_key)
+        for key, row_key in jobs.values_list("batch_id", "row_key"):
+            if key is not None:
+                wanted.setdefault(key, set()).add(row_key)
         for batch in Batch.objects.filter(pk__in=wanted).only("rows", "table").order_by("pk"):
-            places = [n for n, key in enumerate(batch.rows) if key in wanted[batch.pk]]
+            places = [n for n, row in enumerate(batch.rows) if row in wanted[batch.pk]]
             for start in range(0, len(places), KEYS_AT_ONCE):
                 rows = UploadedTableRow.objects.filter(
                     table=batch.table_id, position__in=places[start : start + KEYS_AT_ONCE]
