@@ -328,6 +328,9 @@ class Settings:
     audit: AuditSettings = field(default_factory=AuditSettings)
     #: Limits of the images that are decoded.
     images: ImageSettings = field(default_factory=ImageSettings)
+    #: Days for which an uploaded table is kept after it was last used. A month is enough for a batch
+    #: with its review; its rows may hold what a product is called long before it is announced.
+    uploaded_table_days: int = 30
     #: Room for providers' answers, and how long unusable ones are kept.
     spool: SpoolSettings = field(default_factory=SpoolSettings)
     #: Provider calls that one job loop of a worker holds at the same time; 64 are possible since a

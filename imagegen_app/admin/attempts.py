@@ -151,6 +151,7 @@ class AttemptAdmin(OwnedRecordAdmin):
 class BatchAdmin(OwnedRecordAdmin):
     """Many jobs from one template."""
 
+    change_list_template = "imagegen_app/admin/records/batch_list.html"
     list_display = [
         "title_and_day",
         "template_version",

@@ -279,6 +279,18 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("{actor} created a batch of {count} jobs from {template}."),
         ("name", "file_name"),
     ),
+    EventRow(
+        "uploaded_table.created",
+        "info",
+        gettext_noop("{actor} uploaded a table with {rows} rows and {columns} columns."),
+        ("file_name",),
+    ),
+    EventRow(
+        "uploaded_table.deleted",
+        "info",
+        gettext_noop("An uploaded table with {rows} rows was deleted ({ground})."),
+        ("file_name",),
+    ),
     EventRow("batch.paused", "notice", gettext_noop("{object} was paused.")),
     EventRow("batch.resumed", "notice", gettext_noop("{object} continues.")),
     EventRow(

@@ -118,6 +118,12 @@ def doors() -> tuple[Door, ...]:
                     also=("imagegen_batch_",),
                 ),
                 PageEntry(
+                    "imagegen_table_new",
+                    _("New batch from a table"),
+                    ("request_job",),
+                    also=("imagegen_table_",),
+                ),
+                PageEntry(
                     "imagegen_job_changelist",
                     _("Running jobs"),
                     ("request_job", "view_job"),

@@ -44,6 +44,7 @@ from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.sessions import StudioSession
 from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
 from imagegen_app.models.text_calls import TextCall
+from imagegen_app.models.uploaded_tables import UploadedTable, UploadedTableRow
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
@@ -95,6 +96,8 @@ __all__ = [
     "TemplateFavourite",
     "TemplateVersion",
     "TextCall",
+    "UploadedTable",
+    "UploadedTableRow",
     "Verdict",
     "WebhookDelivery",
     "Worker",

@@ -13,6 +13,7 @@ from imagegen_app.models.base import Record, money
 from imagegen_app.models.catalog import ImageModel
 from imagegen_app.models.relations import ForeignKey
 from imagegen_app.models.templates import TemplateVersion
+from imagegen_app.models.uploaded_tables import UploadedTable
 
 
 class Batch(Record):
@@ -45,7 +46,17 @@ class Batch(Record):
         related_name="batches",
         verbose_name=_("image model"),
     )
-    #: Primary keys of the objects, in the order in which their jobs are created.
+    #: The table whose rows it is made from; null for objects of the site, or once it was deleted.
+    table = ForeignKey(
+        UploadedTable,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="batches",
+        verbose_name=_("uploaded table"),
+    )
+    #: Keys of the rows, in the order in which their jobs are created: primary keys of the objects,
+    #: or what a table's column of keys says. Empty for a row of a table that has none.
     rows: models.JSONField[Any, Any] = models.JSONField(_("rows"), default=list)
     row_count = models.PositiveIntegerField(_("total rows"), default=0)
     #: Rows that were processed, whether or not a job could be created for them.

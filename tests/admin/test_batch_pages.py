@@ -175,8 +175,8 @@ def test_choosing_the_same_objects_again_tells_of_the_images_that_wait(
     decided = browser.get(address).content.decode()
 
     assert "have not ended" not in before
-    assert "3 jobs for these objects have not ended" in under_way
-    assert "3 images of these objects wait for review" in waiting
+    assert "3 jobs for these rows have not ended" in under_way
+    assert "3 images of these rows wait for review" in waiting
     assert grid in waiting
     assert "wait for review already" not in decided
     assert "Nobody else on this site may approve images." in alone

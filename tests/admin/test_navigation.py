@@ -27,7 +27,15 @@ DESK, WORDS = "Review desk", "Alternative texts"
 #: Role to the doors that its navigation lists, each with its pages, in order.
 LISTED = {
     "Image editors": {
-        MAKE: [OVERVIEW, STUDIO, "Templates", "Batches", "Running jobs", "Library"],
+        MAKE: [
+            OVERVIEW,
+            STUDIO,
+            "Templates",
+            "Batches",
+            "New batch from a table",
+            "Running jobs",
+            "Library",
+        ],
         REVIEW: [DESK, WORDS, TABLES],
     },
     "Image reviewers": {
@@ -35,7 +43,14 @@ LISTED = {
         REVIEW: [DESK, WORDS, *_IMAGES, TABLES],
     },
     "Compliance": {
-        MAKE: [OVERVIEW, "Templates", "Batches", "Running jobs", "Library"],
+        MAKE: [
+            OVERVIEW,
+            "Templates",
+            "Batches",
+            "New batch from a table",
+            "Running jobs",
+            "Library",
+        ],
         REVIEW: [DESK, *_IMAGES],
         PROVE: ["What happened", LOG, "Erasure"],
         SET_UP: ["Health", "Providers", "Models", "Grants", "Budgets", TABLES],

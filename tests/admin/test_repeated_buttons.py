@@ -233,7 +233,7 @@ def test_starting_a_batch_twice_leads_to_the_same_batch(
     }
 
     seen = client.post(url, {k: v for k, v in data.items() if k != "start"})
-    data["shown_plan"] = seen.context["plan"].fingerprint
+    data["shown_plan"] = seen.context["shown_plan"]
     first = client.post(url, data)
     second = client.post(url, data)
 

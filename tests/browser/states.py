@@ -93,6 +93,40 @@ def _plan(page: Any) -> None:
     page.locator("#imagegen-preview").wait_for()
 
 
+def _upload(page: Any, text: str) -> None:
+    file = {"name": "products.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    page.set_input_files("[name=file]", file)
+    page.locator(".imagegen-plan .imagegen-primary").click()
+    page.wait_for_load_state()
+
+
+def _upload_nonsense(page: Any) -> None:
+    _upload(page, "SKU;Name;sku\n1;Cup;2\n")
+    page.locator("[role=alert]").wait_for()
+
+
+def _upload_too_many(page: Any) -> None:
+    _upload(page, "SKU\n" + "1\n" * 10_001)
+    page.locator("[role=alert]").wait_for()
+
+
+def _plan_table(page: Any) -> None:
+    cups = "".join(f"HH-{n};Cup {n};red;clay;https://img.example/{n}.jpg\n" for n in range(60))
+    _upload(
+        page,
+        f"SKU;Product;Colour;Material;Photo\n{cups}HH-1;Jug;red;clay;\n;Pot;blue;clay;\n",
+    )
+    page.select_option("[name=template]", "product-still-life")
+    page.click("button[name=preview]")
+    page.locator("#imagegen-preview").wait_for()
+
+
+def _plan_table_problems(page: Any) -> None:
+    _plan_table(page)
+    page.click("button[value='problems:0']")
+    page.locator(".imagegen-invalid").first.wait_for()
+
+
 def _decide(page: Any) -> None:
     page.locator("[data-asset][data-decision]").first.wait_for()
     page.locator("[data-asset]").first.focus()
@@ -168,6 +202,11 @@ STATES = (
     State("image-approved", "compliance", "imagegen/asset/{approved}/change/"),
     State("job", "admin", "imagegen/job/{job}/change/"),
     State("batch-plan", "admin", "catalog/product/?image__isempty=1", _plan),
+    State("table-upload", "admin", f"{_JOB}batches/new/table/"),
+    State("table-refused", "admin", f"{_JOB}batches/new/table/", _upload_nonsense),
+    State("table-too-many-rows", "admin", f"{_JOB}batches/new/table/", _upload_too_many),
+    State("table-plan", "admin", f"{_JOB}batches/new/table/", _plan_table),
+    State("table-problems", "admin", f"{_JOB}batches/new/table/", _plan_table_problems),
     State("batch", "admin", f"{_JOB}batches/{{batch}}/run/"),
     State("batch-review", "admin", f"{_JOB}batches/{{batch}}/review/", _decide),
     State("overview", "admin", f"{_JOB}overview/"),

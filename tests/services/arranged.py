@@ -15,7 +15,7 @@ from imagegen_app.core.states import WaitingReason
 from imagegen_app.models import Asset, Batch, Collection, Grant, ImageModel, Job
 from imagegen_app.providers.families import comfy_examples
 from imagegen_app.services.audit import sealing
-from imagegen_app.services.batches import batch_actions, lifecycle, row_jobs
+from imagegen_app.services.batches import batch_actions, lifecycle, row_jobs, table_uploads
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import creation, job_actions, templates
@@ -76,6 +76,13 @@ def start_batch(actor: Person, planned: dict[str, Any]) -> Batch:
     return lifecycle.start(
         actor=actor, title="Cups", mapping={"product": "name"}, key="spring", **planned
     )
+
+
+def uploaded_table(site: Site) -> uuid.UUID:
+    # A table is deleted by its owner, who gives the command.
+    owner = access.actor_for(get_user_model().objects.get(username="ann"))
+    table = table_uploads.add_table(actor=owner, name="cups.csv", data=b"sku,name\nA,Cup\n")
+    return table.table.pk
 
 
 def paused_batch(site: Site) -> Batch:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imagegen_app.core.states import Lifecycle, WaitingReason
 from imagegen_app.models import Asset, Budget, Provider
 from imagegen_app.services.audit import prompt_access, sealing
-from imagegen_app.services.batches import batch_actions, lifecycle
+from imagegen_app.services.batches import batch_actions, lifecycle, table_uploads
 from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.erasure import scopes
 from imagegen_app.services.job_requests import (
@@ -115,6 +115,13 @@ COMMANDS = [
         arranged.plan,
         arranged.start_batch,
         own="a form's idempotency key belongs to the person who opened it",
+    ),
+    Command(
+        "batches.table_uploads.delete_table",
+        "uploaded_table.deleted",
+        arranged.uploaded_table,
+        lambda actor, key: table_uploads.delete_table(actor=actor, key=key),
+        own="a table is deleted by the person who uploaded it",
     ),
     Command(
         "batches.batch_actions.pause",

@@ -11,13 +11,13 @@ from django.utils.translation import gettext_lazy
 from imagegen_app.core import prompts
 from imagegen_app.models import ImageModel, PromptTemplate
 from imagegen_app.services.batches import lifecycle
-from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from imagegen_app.core.actors import Person
     from imagegen_app.models import TemplateVersion
-    from imagegen_app.services.batches.selections import Selection
 
 
 #: Batches of more rows than this start with a pilot by default.
@@ -45,9 +45,12 @@ class BatchForm(forms.Form):
         data: Any,
         *,
         actor: Person,
-        selection: Selection,
         version: TemplateVersion | None,
+        row_count: int,
+        places: Sequence[tuple[str, str]],
+        guesses: Mapping[str, str],
     ) -> None:
+        """`places` are what a variable can be mapped to, as (path, label); `guesses` some of them."""
         super().__init__(data, initial={"template": version.template.slug if version else ""})
         self.version = version
         self._field("template").queryset = PromptTemplate.objects.filter(
@@ -62,7 +65,7 @@ class BatchForm(forms.Form):
             required=False,
             min_value=0,
             max_value=1000,
-            initial=PILOT if len(selection.keys) > PILOT_FROM else 0,
+            initial=PILOT if row_count > PILOT_FROM else 0,
             help_text=_(
                 "Rows to generate first, for review before the rest starts. 0 = all at once."
             ),
@@ -84,19 +87,26 @@ class BatchForm(forms.Form):
             max_value=10_000,
         )
         self.variable_names: list[str] = []
+        #: The variables without which no prompt can be made.
+        self._required: set[str] = set()
         if version is not None:
-            self._add_variables(selection, version)
+            self._add_variables(version, places=places, guesses=guesses)
 
     def _field(self, name: str) -> Any:
         return self.fields[name]
 
-    def _add_variables(self, selection: Selection, version: TemplateVersion) -> None:
-        guesses = content_fields.guess_mapping(selection.target, version)
-        paths = [("", _("fixed value:")), *content_fields.mappable_fields(selection.target.model)]
+    def _add_variables(
+        self,
+        version: TemplateVersion,
+        *,
+        places: Sequence[tuple[str, str]],
+        guesses: Mapping[str, str],
+    ) -> None:
+        choices = [("", _("fixed value:")), *places]
         for variable in prompts.variables_from(version.variables):
             self.variable_names.append(variable.name)
             self.fields[f"map_{variable.name}"] = forms.ChoiceField(
-                choices=paths,
+                choices=choices,
                 required=False,
                 label=variable.label,
                 help_text=variable.help,
@@ -116,11 +126,22 @@ class BatchForm(forms.Form):
                     label=fixed.label,
                 )
             self.fields[f"fix_{variable.name}"] = fixed
+            if variable.required:
+                self._required.add(variable.name)
 
     @property
-    def variable_rows(self) -> list[tuple[Any, Any]]:
-        """The mapping and the fixed value of each variable, side by side."""
-        return [(self[f"map_{name}"], self[f"fix_{name}"]) for name in self.variable_names]
+    def variable_rows(self) -> list[tuple[Any, Any, bool]]:
+        """The mapping and the fixed value of each variable, and whether it lacks both."""
+        mapped, fixed = self.mapping()
+        open_ones = {
+            name
+            for name in self._required
+            if name not in mapped and not fixed.get(name, "").strip()
+        }
+        return [
+            (self[f"map_{name}"], self[f"fix_{name}"], name in open_ones)
+            for name in self.variable_names
+        ]
 
     @property
     def limit_fields(self) -> list[Any]:
@@ -149,3 +170,54 @@ class BatchForm(forms.Form):
 
     def _initials(self) -> dict[str, Any]:
         return {name: field.initial for name, field in self.fields.items()}
+
+
+class TableBatchForm(BatchForm):
+    """Choose besides which column identifies the rows, and which objects they are about."""
+
+    key_column = forms.ChoiceField(
+        label=gettext_lazy("Column that identifies the rows"),
+        help_text=gettext_lazy(
+            "Such as an article number. Each row needs a value of its own: seeds, file names and the "
+            "results are made of it."
+        ),
+    )
+    objects = forms.ChoiceField(
+        label=gettext_lazy("The rows are about"),
+        required=False,
+        help_text=gettext_lazy(
+            "Approved images can then be placed on these objects. Rows without an object are skipped."
+        ),
+    )
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        columns: Sequence[str],
+        key_guess: str,
+        objects: Sequence[tuple[str, str]],
+        objects_guess: str,
+        **given: Any,
+    ) -> None:
+        super().__init__(data, **given)
+        self._field("key_column").choices = [(column, column) for column in columns]
+        self._field("key_column").initial = key_guess
+        self._field("objects").choices = [
+            ("", _("nothing on this site: the images stay in the library")),
+            *objects,
+        ]
+        self._field("objects").initial = objects_guess
+
+    def chosen_key_column(self) -> str:
+        """Return the column that identifies the rows."""
+        return str(self._chosen("key_column"))
+
+    def chosen_objects(self) -> tuple[str, str]:
+        """Return the path of the target and the field that the rows are matched by; empty for none."""
+        target, _bar, field = str(self._chosen("objects")).partition("|")
+        return target, field
+
+    def _chosen(self, name: str) -> Any:
+        source = self.cleaned_data if self.is_bound and self.is_valid() else self._initials()
+        return source.get(name) or ""

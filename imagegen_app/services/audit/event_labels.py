@@ -82,6 +82,7 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
     "ground": {
         "all of one person": _("all texts of one person"),
         "erased with the prompt": _("erased with the prompt"),
+        "deleted by its owner": _("deleted by its owner"),
         "older than allowed": _("older than they are kept"),
         "the prompt of one job": _("the prompt of one job"),
     },

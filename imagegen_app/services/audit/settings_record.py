@@ -110,6 +110,7 @@ def summary() -> dict[str, Any]:
         },
         "keep_original_inputs": site.images.keep_original_inputs,
         "keep_answers_days": site.spool.keep_days,
+        "uploaded_table_days": site.uploaded_table_days,
     }
 
 

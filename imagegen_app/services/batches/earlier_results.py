@@ -1,4 +1,4 @@
-"""Find the images that earlier batches have made for the same objects, and that nobody decided about."""
+"""Find the images that earlier batches have made for the same rows, and that nobody decided about."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from imagegen_app.models import Asset, Batch, Job
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     from imagegen_app.core.actors import Actor
-    from imagegen_app.services.batches.selections import Selection
+    from imagegen_app.models import UploadedTable
+    from imagegen_app.services.gateways.content_fields import Target
 
 #: Batches that are looked at, the newest first.
 _MAX_BATCHES = 50
@@ -27,7 +28,7 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class EarlierResults:
-    """What one earlier batch holds for objects that are selected again."""
+    """What one earlier batch holds for rows that are to be made again."""
 
     batch: Batch
     #: Images that wait for a review.
@@ -36,12 +37,21 @@ class EarlierResults:
     unfinished: int
 
 
-def earlier_results(*, actor: Actor, selection: Selection) -> list[EarlierResults]:
-    """Return the batches with unreviewed images or unfinished jobs for the selected objects.
+def earlier_results(
+    *,
+    actor: Actor,
+    keys: Sequence[str],
+    target: Target | None = None,
+    table: UploadedTable | None = None,
+) -> list[EarlierResults]:
+    """Return the batches with unreviewed images or unfinished jobs for rows of these keys.
 
-    Newest first; only batches that the actor may see.
+    That is, batches for objects of the target; without one, batches of the table. Newest first; only
+    batches that the actor may see.
     """
-    batches = Batch.objects.filter(mapping__target=selection.target.path)
+    batches = Batch.objects.filter(
+        Q(table=table, mapping__target="") if target is None else Q(mapping__target=target.path)
+    )
     if isinstance(actor, Person) and not access.has_permission(actor, "view_batch"):
         batches = batches.filter(requester=actor.user)
     found = {
@@ -51,12 +61,12 @@ def earlier_results(*, actor: Actor, selection: Selection) -> list[EarlierResult
     to_review: dict[UUID, int] = {}
     unfinished: dict[UUID, int] = {}
     if found:
-        for keys in _chunks(selection.keys):
+        for chunk in _chunks([key for key in keys if key]):
             _add(
                 to_review,
                 Asset.objects.filter(
                     job__batch__in=list(found),
-                    job__row_key__in=keys,
+                    job__row_key__in=chunk,
                     review_state=ReviewState.PENDING.value,
                     is_intermediate=False,
                 )
@@ -67,7 +77,7 @@ def earlier_results(*, actor: Actor, selection: Selection) -> list[EarlierResult
             _add(
                 unfinished,
                 Job.objects.filter(~Q(state__in=sorted(FINAL_STATES)), batch__in=list(found))
-                .filter(row_key__in=keys)
+                .filter(row_key__in=chunk)
                 .order_by()
                 .values_list("batch")
                 .annotate(number=Count("pk")),
@@ -79,7 +89,7 @@ def earlier_results(*, actor: Actor, selection: Selection) -> list[EarlierResult
     ]
 
 
-def _chunks(keys: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(keys), _AT_ONCE):
         yield keys[start : start + _AT_ONCE]
 

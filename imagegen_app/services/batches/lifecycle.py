@@ -1,10 +1,8 @@
-"""Batches of jobs from one template and many objects: plan them, start them, place their images."""
+"""Batches of jobs from one template and many objects: start them, place their images."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -13,17 +11,16 @@ from django.utils.translation import gettext as _
 
 from imagegen_app import database
 from imagegen_app.core.actors import Person
-from imagegen_app.core.types import Cost, Operation
+from imagegen_app.core.types import Operation
 from imagegen_app.engines.base import wake
-from imagegen_app.models import Asset, Batch, TemplateVersion
+from imagegen_app.models import Asset, Batch, PromptTemplate, TemplateVersion, UploadedTable
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.batches import row_jobs
-from imagegen_app.services.foundation import event_log
+from imagegen_app.services.batches import row_sources
+from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields, screening
 from imagegen_app.services.job_requests import (
     composition,
-    creation,
     pass_planning,
     prices,
     qualities,
@@ -31,166 +28,18 @@ from imagegen_app.services.job_requests import (
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access, budgets
-from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from django.db.models import Model, QuerySet
+    from django.db.models import QuerySet
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import ImageModel
     from imagegen_app.services.gateways.content_fields import Target
-    from imagegen_app.services.job_requests.values import JobRequest
 
 #: Maximum number of rows in a batch.
 MAX_ROWS = 10_000
-
-
-class PlanChanged(ActionRefused):
-    """The batch is not the one whose prompts the person has seen."""
-
-    code = "plan_changed"
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedRow:
-    """One row of a planned batch: its object's request and price, or why it is invalid."""
-
-    key: str
-    label: str
-    offer: creation.Offer | None
-    error: str = ""
-
-    @property
-    def job_request(self) -> JobRequest | None:
-        """The job request of the row; None if the row is invalid."""
-        return None if self.offer is None else self.offer.job_request
-
-    @property
-    def cost(self) -> Decimal:
-        """The estimated cost; zero if the row is invalid."""
-        return Decimal(0) if self.offer is None else self.offer.cost.amount
-
-    @property
-    def currency(self) -> str:
-        """The currency of the cost; empty if the row is invalid."""
-        return "" if self.offer is None else self.offer.cost.currency
-
-    @property
-    def is_cached(self) -> bool:
-        """Whether images of an earlier job are reused at no cost."""
-        return self.offer is not None and self.offer.is_cached
-
-
-@dataclass(frozen=True, slots=True)
-class BatchPlan:
-    """A batch before it is started: its rows with their prices and errors."""
-
-    rows: tuple[PlannedRow, ...]
-
-    @property
-    def valid_rows(self) -> tuple[PlannedRow, ...]:
-        """The rows that can become jobs."""
-        return tuple(row for row in self.rows if row.offer is not None)
-
-    @property
-    def cost(self) -> Decimal:
-        """The estimated cost of the valid rows; those with cached images are free."""
-        return sum((r.cost for r in self.valid_rows if not r.is_cached), start=Decimal(0))
-
-    @property
-    def currency(self) -> str:
-        """The currency of the first valid row; empty without any."""
-        return self.valid_rows[0].currency if self.valid_rows else ""
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of what a person agrees to: each row's prompts, model, size and count."""
-        requests = [row.job_request for row in self.rows]
-        facts = [
-            (row.key, row.error)
-            if asked is None
-            else (
-                row.key,
-                asked.image_model.pk,
-                asked.provider_request.prompt,
-                asked.provider_request.negative_prompt,
-                str(asked.provider_request.size),
-                asked.provider_request.count,
-                [str(one) for one in asked.passes],
-            )
-            for row, asked in zip(self.rows, requests, strict=True)
-        ]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
-
-    def require_shown(self, fingerprint: str) -> None:
-        """Require that this is the plan that the person has seen.
-
-        :raises PlanChanged: if it is another one, or none was shown.
-        """
-        if fingerprint != self.fingerprint:
-            raise PlanChanged(
-                _("Nothing was requested yet."),
-                reason=_("The prompts or the price are not those that were shown."),
-                remedy=_("Check the preview, then press Generate again."),
-            )
-
-    def cost_of_all(self, number: int) -> Decimal:
-        """Return the estimated cost of `number` rows; others cost as the first valid one."""
-        each = self.valid_rows[0].cost if self.valid_rows else Decimal(0)
-        return self.cost + (number - len(self.rows)) * each
-
-    def refusal(self, number: int) -> ActionRefused | None:
-        """Return why a batch of `number` rows would be refused as a whole; None if it would not."""
-        if not self.valid_rows or self.valid_rows[0].offer is None:
-            return None
-        first = self.valid_rows[0].offer
-        if isinstance(first.refusal, access.NotGranted):
-            return first.refusal
-        total = Cost(amount=self.cost_of_all(number), currency=first.cost.currency)
-        return budgets.refusal_for(total, first.allowance)
-
-
-def plan(
-    *,
-    actor: Actor,
-    version: TemplateVersion,
-    objects: Iterable[Model],
-    mapping: Mapping[str, str],
-    fixed: Mapping[str, str] | None = None,
-    image_model: ImageModel | None = None,
-) -> BatchPlan:
-    """Render and price the rows without creating anything; invalid rows hold their error.
-
-    `mapping` maps variables to attribute paths of the objects, `fixed` to one value for all rows.
-    """
-    rows: list[PlannedRow] = []
-    job_requests: dict[int, JobRequest] = {}
-    for number, instance in enumerate(objects):
-        values = row_jobs.values_for(instance, mapping=mapping, fixed=fixed or {})
-        row = PlannedRow(key=str(instance.pk), label=str(instance), offer=None)
-        try:
-            job_requests[number] = composition.compose(
-                actor=actor,
-                template=version,
-                variables=values,
-                model=image_model,
-                row_key=row.key,
-            )
-        except ActionRefused as refusal:
-            row = replace(row, error=refusal.reason)
-        rows.append(row)
-    try:
-        offers = creation.offers(actor=actor, job_requests=list(job_requests.values()))
-    except ActionRefused as refusal:
-        # Rows differ only in their prompts: if one has no price, none has.
-        for number in job_requests:
-            rows[number] = replace(rows[number], error=refusal.reason)
-    else:
-        for number, offer in zip(job_requests, offers, strict=True):
-            rows[number] = replace(rows[number], offer=offer)
-    return BatchPlan(tuple(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +56,21 @@ class BatchLimits:
     max_blocked: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """That the rows of a batch are those of an uploaded table."""
+
+    table: UploadedTable
+    #: The column whose values identify the rows.
+    key_column: str
+    #: The field of the target's objects that has the same values; empty if there is no target.
+    match: str = ""
+
+    def as_mapping(self) -> dict[str, str]:
+        """Return what a batch's mapping says of it."""
+        return {row_sources.KEY_COLUMN: self.key_column, row_sources.MATCH_FIELD: self.match}
+
+
 @use_case()
 def start(
     *,
@@ -214,20 +78,24 @@ def start(
     version: TemplateVersion,
     title: str,
     keys: Sequence[str],
-    target: Target,
+    target: Target | None,
     mapping: Mapping[str, str],
     fixed: Mapping[str, str] | None = None,
     image_model: ImageModel | None = None,
     limits: BatchLimits | None = None,
+    table: TableSource | None = None,
     key: str,
 ) -> Batch:
-    """Start a batch of the objects with these primary keys; a worker creates its jobs in chunks.
+    """Start a batch of the rows with these keys; a worker creates its jobs in chunks.
 
-    `key` is an idempotency key: the same key of the same actor returns the existing batch.
+    The rows are objects of the target with these primary keys, or those of an uploaded table, where
+    `mapping` leads to its columns. `key` is an idempotency key: the same key of the same actor
+    returns the existing batch.
 
     :raises NotGranted: if the allowlist does not cover its requests.
     :raises OverBudget: if all rows together do not fit into a budget.
-    :raises InvalidJobRequest: if there are no rows or too many, or the estimate exceeds the limit.
+    :raises InvalidJobRequest: if there are no rows or too many, the template was withdrawn, or the
+        estimate exceeds the limit.
     """
     limits = limits or BatchLimits()
     existing = batch_with_key(actor, key)
@@ -239,6 +107,7 @@ def start(
             % {"most": MAX_ROWS, "number": len(keys)},
             field="rows",
         )
+    _require_published(version)
     model = composition.resolve_model(actor, image_model, version)
     access.require_grant(
         actor,
@@ -271,7 +140,13 @@ def start(
         actor_id=actor.id,
         idempotency_key=key[:64],
         title=title[:120],
-        mapping={"target": target.path, "variables": dict(mapping), "fixed": dict(fixed or {})},
+        mapping={
+            "target": target.path if target is not None else "",
+            "variables": dict(mapping),
+            "fixed": dict(fixed or {}),
+            **(table.as_mapping() if table is not None else {}),
+        },
+        table=table.table if table is not None else None,
         rows=[str(k) for k in keys],
         row_count=len(keys),
         currency=str(model.price_list.get("currency", "USD")),
@@ -296,15 +171,29 @@ def start(
             "template": version.template.slug,
             "version": version.number,
             "model": model.slug,
-            "target": target.path,
+            "target": batch.mapping["target"],
+            **({"digest": table.table.digest} if table is not None else {}),
             "estimated_cost": estimate,
             "pilot_rows": batch.pilot_rows,
             "spending_limit": limits.spending_limit,
         },
         personal={"name": title},
     )
+    if table is not None:
+        UploadedTable.objects.filter(pk=table.table.pk).update(used_at=clock.now())
     wake("drive")
     return batch
+
+
+def _require_published(version: TemplateVersion) -> None:
+    """Require that the template is still offered: it may be withdrawn while a preview is read."""
+    template = PromptTemplate.objects.get(pk=version.template_id)
+    if template.is_archived or template.current_id is None:
+        raise InvalidJobRequest(
+            _("The template “%(name)s” is not published.") % {"name": template.name},
+            field="template",
+            remedy=_("Choose another template."),
+        )
 
 
 def batch_with_key(actor: Actor, key: str) -> Batch | None:

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
 from django.db import InterfaceError, OperationalError, router
 from django.db.models import F, Q
-from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person, System
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Batch, Job
+from imagegen_app.services.batches import row_sources
 from imagegen_app.services.foundation import clock, event_log
-from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import content_fields, screening
+from imagegen_app.services.foundation.unit import skip_audit_event, use_case
+from imagegen_app.services.gateways import screening
 from imagegen_app.services.job_requests import composition, creation, from_job
 from imagegen_app.services.jobs import batch_counts, pass_chain
 from imagegen_app.services.policy import budget_refusals
@@ -30,12 +30,13 @@ from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.storage_refusals import StorageUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from django.db.models import Model, QuerySet
+    from django.db.models import QuerySet
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.services.batches.row_sources import RowValues
     from imagegen_app.services.job_requests.values import JobRequest
 
 logger = logging.getLogger("imagegen.batches")
@@ -84,19 +85,6 @@ def has_pending_rows() -> bool:
     return _next_batch() is not None
 
 
-def values_for(
-    instance: Model, *, mapping: Mapping[str, str], fixed: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the values of a template's variables for one object.
-
-    `mapping` maps variables to attribute paths, `fixed` to values; values in `fixed` win.
-    """
-    values = {
-        name: content_fields.value_at(instance, path) for name, path in mapping.items() if path
-    }
-    return values | {name: value for name, value in fixed.items() if value}
-
-
 def failed_jobs(batch: Batch, *, until: datetime) -> QuerySet[Job]:
     """Return the jobs that failed until then and have not been requested again.
 
@@ -121,7 +109,7 @@ def _next_batch() -> Batch | None:
             cancelled_at__isnull=True,
             paused_at__isnull=True,
         )
-        .select_related("template_version__template", "image_model__provider", "requester")
+        .select_related("template_version__template", "image_model__provider", "requester", "table")
         .order_by("created_at")
         .first()
     )
@@ -165,6 +153,9 @@ def _store_rows(
     if not moved:
         raise _AnotherWorker
     creation.create_jobs(actor=actor, checked=checked, batch=batch)
+    if not checked:
+        # Rows that can become no jobs are listed by the batch itself.
+        skip_audit_event()
     failpoint("batch.create_mid_chunk")
     room = max(0, MAX_INVALID_ROWS - len(batch.invalid_rows))
     if errors[:room]:
@@ -184,44 +175,31 @@ def _compose(
     batch: Batch, actor: Actor, keys: Sequence[str]
 ) -> tuple[list[JobRequest], list[dict[str, str]]]:
     """Return the requests of the valid rows, and each invalid row with its reason."""
-    target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
-    found: dict[str, Any] = {}
-    if target is not None:
-        manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
-        # In a replica, an object that was made a moment ago seems not to exist.
-        rows = manager.using(router.db_for_write(target.model))
-        found = {str(o.pk): o for o in rows.filter(pk__in=keys)}
     job_requests: list[JobRequest] = []
     errors: list[dict[str, str]] = []
-    for key in keys:
-        instance = found.get(key)
-        if instance is None:
-            errors.append({"row": key, "reason": _("It no longer exists.")})
+    for row in row_sources.rows_of_batch(batch, batch.prepared_rows, keys):
+        if row.problem:
+            errors.append({"row": row.label[:120], "reason": row.problem[:200]})
             continue
         try:
-            job_request = _job_request(batch, actor, instance, key)
+            job_request = _job_request(batch, actor, row)
         except ActionRefused as refusal:
-            errors.append({"row": str(instance)[:120], "reason": refusal.reason[:200]})
+            errors.append({"row": row.label[:120], "reason": refusal.reason[:200]})
         else:
             job_requests.append(job_request)
     return job_requests, errors
 
 
-def _job_request(batch: Batch, actor: Actor, instance: Model, key: str) -> JobRequest:
-    values = values_for(
-        instance,
-        mapping=batch.mapping.get("variables", {}),
-        fixed=batch.mapping.get("fixed", {}),
-    )
+def _job_request(batch: Batch, actor: Actor, row: RowValues) -> JobRequest:
     job_request = composition.compose(
         actor=actor,
         template=batch.template_version,
-        variables=values,
+        variables=row.values,
         model=batch.image_model,
-        row_key=key,
+        row_key=row.key,
         batch=batch,
     )
-    return replace(job_request, idempotency_key=f"{batch.pk}:{key}"[:128])
+    return replace(job_request, idempotency_key=f"{batch.pk}:{row.key}"[:128])
 
 
 def _rerun_failed(batch: Batch, actor: Actor) -> None:

@@ -5,22 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from django.contrib.auth import get_user_model
 from django.db.models import F, Q
 
+from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.types import texts_in
 from imagegen_app.models import (
     AltText,
     Asset,
     Attempt,
     AuditPersonalText,
+    Batch,
     Job,
     JobInput,
     KeptAnswer,
     Placement,
+    UploadedTable,
+    UploadedTableRow,
     WebhookDelivery,
 )
 from imagegen_app.services.erasure.scopes import KEYS_AT_ONCE, PROMPT_FIELDS
-from imagegen_app.services.gateways import manifests
+from imagegen_app.services.gateways import content_fields, manifests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +45,13 @@ _QUOTING: Final[tuple[tuple[type[Model], str, tuple[str, ...]], ...]] = (
     # What described the field before, where a person had typed it.
     (Placement, "asset__job_id", ("previous_alt_text",)),
 )
+
+
+#: What a row of an uploaded table says once its values are erased.
+_ERASED_ROW: Final[dict[str, Any]] = {
+    "values": [],
+    "problem": {"message": gettext_noop("The values of this row were erased."), "values": {}},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,35 @@ def blankings(keys: Sequence[UUID], texts: ErasedTexts) -> Iterator[Blanking]:
         for model, path, columns in _QUOTING:
             for column in columns:
                 yield Blanking(_quoting_rows(chunk, texts, model, path, column), {column: ""})
+
+
+def table_blankings(scope: ErasureScope, keys: Sequence[UUID]) -> Iterator[Blanking]:
+    """Yield what is blanked of uploaded tables: all of a person's, or the rows of these jobs."""
+    if scope.is_person:
+        tables = UploadedTable.objects.filter(owner__in=_account(scope))
+        yield _blanking(tables, name="", columns=[], notes=[])
+        yield _blanking(UploadedTableRow.objects.filter(table__in=tables), **_ERASED_ROW)
+    for chunk in chunks(keys):
+        jobs = Job.objects.filter(pk__in=chunk, batch__table__isnull=False).exclude(row_key="")
+        wanted: dict[UUID, set[str]] = {}
+        for key, row_key in jobs.values_list("batch_id", "row_key"):
+            if key is not None:
+                wanted.setdefault(key, set()).add(row_key)
+        for batch in Batch.objects.filter(pk__in=wanted).only("rows", "table").order_by("pk"):
+            places = [n for n, row in enumerate(batch.rows) if row in wanted[batch.pk]]
+            for start in range(0, len(places), KEYS_AT_ONCE):
+                rows = UploadedTableRow.objects.filter(
+                    table=batch.table_id, position__in=places[start : start + KEYS_AT_ONCE]
+                )
+                yield _blanking(rows, **_ERASED_ROW)
+
+
+def _account(scope: ErasureScope) -> QuerySet[Any]:
+    """Return the account of the person, as the event log names it; none if it was deleted."""
+    people = get_user_model()._default_manager  # noqa: SLF001 - Django's documented API
+    key = content_fields.parse_key(people.model, scope.subject.partition(":")[2])
+    rows: QuerySet[Any] = people.none() if key is None else people.filter(pk=key)
+    return rows
 
 
 def _jobs_with_worded_parameters(keys: Sequence[UUID]) -> QuerySet[Any]:

@@ -157,7 +157,8 @@ def _erase_rows(
     _require_ended(scope)
     locked = erased_texts.lock(_rows.personal_texts(scope, keys))
     count = len(locked)
-    jobs = _blank(keys, texts, actor=actor)
+    tables = sum(_rows.blank(blanking) for blanking in _rows.table_blankings(scope, keys))
+    jobs = _blank(keys, texts, actor=actor) or min(tables, 1)
     if not count and not jobs:
         return 0, False
     first = scope.first_job()

@@ -56,7 +56,7 @@ def preview(actor: Actor, scope: ErasureScope) -> ErasurePreview:
     keys, texts = scope.job_keys(), collect_texts(scope)
     # A row may be blanked in several ways, and counts once.
     rows: dict[str, set[Any]] = {}
-    for blanking in _rows.blankings(keys, texts):
+    for blanking in (*_rows.blankings(keys, texts), *_rows.table_blankings(scope, keys)):
         name = str(blanking.model._meta.verbose_name_plural)  # noqa: SLF001 - Django's documented API
         rows.setdefault(name, set()).update(blanking.rows.values_list("pk", flat=True))
     counts = {name: len(found) for name, found in rows.items()}

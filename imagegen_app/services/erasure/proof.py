@@ -144,7 +144,10 @@ def search(scope: ErasureScope, texts: ErasedTexts, *, most: int | None = None) 
 def _check_blanked(found: _Search, scope: ErasureScope) -> None:
     """Find rows that an erasure blanks and that are not blank."""
     counts: dict[str, int] = {}
-    for blanking in _rows.blankings(found.keys, found.erased):
+    for blanking in (
+        *_rows.blankings(found.keys, found.erased),
+        *_rows.table_blankings(scope, found.keys),
+    ):
         place = f"{_label(blanking.model)}.{'/'.join(sorted(blanking.values))}"
         counts[place] = counts.get(place, 0) + blanking.rows.count()
     for place, count in counts.items():

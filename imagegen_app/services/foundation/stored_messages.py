@@ -157,6 +157,7 @@ FACT_LABELS = {
     "hard_category": gettext_noop("hard category"),
     "screener_model": gettext_noop("model of the content check"),
     "follows": gettext_noop("continues from"),
+    "digest": gettext_noop("digest"),
     "from": gettext_noop("from"),
     "ground": gettext_noop("reason"),
     "group": gettext_noop("group"),

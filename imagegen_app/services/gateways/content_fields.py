@@ -9,6 +9,7 @@ from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from imagegen_app import conf
 from imagegen_app.core import prompts
@@ -193,6 +194,45 @@ def value_at(instance: models.Model, path: str) -> str:
     if current is None or isinstance(current, bytes):
         return ""
     return str(current)
+
+
+class FieldGone(LookupError):
+    """The model no longer has a field of this name; the text says so to people."""
+
+
+def find_field(model: type[models.Model], name: str) -> Any:
+    """Return a model's field, or None if it has none of that name."""
+    try:
+        return model._meta.get_field(name)  # noqa: SLF001 - Django's documented API
+    except FieldDoesNotExist:
+        return None
+
+
+def require_field(model: type[models.Model], name: str) -> None:
+    """Require that a model has a field, since a migration may have removed it.
+
+    :raises FieldGone: if it has none.
+    """
+    if find_field(model, name) is None:
+        raise FieldGone(
+            _("The %(objects)s no longer have a field “%(field)s”.")
+            % {"objects": model._meta.verbose_name_plural, "field": name}  # noqa: SLF001 - as above
+        )
+
+
+def key_fields(model: type[models.Model]) -> list[tuple[str, str]]:
+    """Return the fields by which an object can be found: (name, label), unique ones first."""
+    kinds = (models.CharField, models.IntegerField, models.UUIDField)
+    meta = model._meta  # noqa: SLF001 - Django's documented API
+    found = [
+        column
+        for column in meta.concrete_fields
+        if isinstance(column, kinds)
+        and not isinstance(column, models.FileField)
+        and not column.choices
+    ]
+    found.sort(key=lambda column: not column.unique or column.primary_key)
+    return [(column.name, capfirst(str(column.verbose_name))) for column in found]
 
 
 def mappable_fields(model: type[models.Model]) -> list[tuple[str, str]]:

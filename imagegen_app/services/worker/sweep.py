@@ -15,7 +15,7 @@ from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import LIVE_ATTEMPT_STATES, JobState
 from imagegen_app.models import Attempt, Job, WebhookDelivery
 from imagegen_app.services.audit import log_key, publication, sealing
-from imagegen_app.services.batches import row_jobs
+from imagegen_app.services.batches import row_jobs, table_uploads
 from imagegen_app.services.foundation import clock, db_session, outbox, wakeups
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.foundation.wakeups import wake_now
@@ -69,6 +69,7 @@ def sweep() -> int:
         make_resendable_due()
         grant_expiry.record_expired(WORKER_ACTOR)
         text_calls.end_lost(WORKER_ACTOR)
+        table_uploads.delete_expired()
     if found.must_mail and wakeups.claim_slot(
         finished_work.MAILING, seconds=finished_work.MAILING_SECONDS
     ):

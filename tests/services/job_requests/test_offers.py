@@ -14,7 +14,7 @@ from django.utils.translation import override
 import imagegen_app
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, BudgetPeriod, Job
-from imagegen_app.services.batches import lifecycle
+from imagegen_app.services.batches import planning
 from imagegen_app.services.job_requests import creation, prices
 from imagegen_app.services.policy import access, budget_refusals, budgets, model_catalog
 from imagegen_app.services.worker import driver
@@ -140,7 +140,7 @@ def test_the_command_prints_the_price_and_the_refusal(site: Site) -> None:
     assert (printed["cost"], printed["refused"]) == ("0.0200", "over_budget")
 
 
-def plan(site: Site, number: int, **changes: Any) -> lifecycle.BatchPlan:
+def plan(site: Site, number: int, **changes: Any) -> planning.BatchPlan:
     products(number)
     version = make_template(
         body="A {{ product }}",
@@ -149,7 +149,7 @@ def plan(site: Site, number: int, **changes: Any) -> lifecycle.BatchPlan:
         height=64,
         image_model=site.model,
     )
-    return lifecycle.plan(
+    return planning.plan(
         **{
             "actor": site.actor,
             "version": version,

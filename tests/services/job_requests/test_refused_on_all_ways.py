@@ -13,7 +13,7 @@ from django.urls import reverse
 from imagegen_app import estimate, generate
 from imagegen_app.core.types import InputRole, Lora, Operation
 from imagegen_app.models import Attempt, Job
-from imagegen_app.services.batches import lifecycle
+from imagegen_app.services.batches import planning
 from imagegen_app.services.job_requests import templates
 from imagegen_app.services.job_requests.values import InputSource, InvalidJobRequest
 from imagegen_app.services.policy import access
@@ -122,7 +122,7 @@ def test_by_the_rows_of_a_batch(
         category=shelf, name="Cup", slug="cup", sku="X-1", price=Decimal(1), colour="red"
     )
 
-    plan = lifecycle.plan(
+    plan = planning.plan(
         actor=site.actor,
         version=make_template(**fixed),
         objects=[cup],
