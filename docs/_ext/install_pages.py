@@ -31,6 +31,7 @@ EXTRAS = {
     "rq": "RQ as the engine",
     "djangocms": "django CMS with django-filer",
     "yaml": "[set-up files](../how-to/set-up-by-script.md) in YAML; TOML and JSON need nothing",
+    "xlsx": "results of batches as a workbook (XLSX)",
     "bedrock": "Amazon Bedrock",
     "heif": "HEIF and HEIC images as input",
     "vault": "keys from HashiCorp Vault or OpenBao",

@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import messages
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -16,6 +15,7 @@ from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Placement, ScheduledPlacement
 from imagegen_app.services.batches import lifecycle, placing
 from imagegen_app.services.foundation import stored_messages
+from imagegen_app.services.foundation.local_times import format_in_text
 from imagegen_app.services.library import scheduled_placements
 from imagegen_app.services.policy import access
 
@@ -95,9 +95,13 @@ def time_from(text: str) -> datetime | None:
 
 
 def time_words(moment: datetime) -> str:
-    """Return a time in the site's time zone, as people of the reader's language write it."""
-    local = timezone.localtime(moment)
-    return f"{date_format(local, 'SHORT_DATETIME_FORMAT')} {local.tzname()}"
+    """Return a time in the site's time zone, with the zone's name."""
+    return f"{format_in_text(moment)} {timezone.localtime(moment).tzname()}"
+
+
+def _as_typed(moment: datetime) -> str:
+    """Return a time as the field of a form takes it."""
+    return timezone.localtime(moment).replace(tzinfo=None).isoformat(timespec="minutes")
 
 
 def zone_name() -> str:
@@ -146,7 +150,7 @@ def scheduled_context(actor: Person, batch: Batch) -> dict[str, Any]:
         "scheduled": [
             {
                 "time": time_words(due_at),
-                "value": timezone.localtime(due_at).strftime("%Y-%m-%dT%H:%M"),
+                "value": _as_typed(due_at),
                 "keys": [row.pk for row in group],
                 "labels": ", ".join(row.object_label for row in group[:3]),
                 "more": max(0, len(group) - 3),

@@ -15,7 +15,7 @@ from imagegen_app.core.states import RejectionReason, ReviewState
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Asset
 from imagegen_app.services.batches import reruns
-from imagegen_app.services.foundation import wakeups
+from imagegen_app.services.foundation import past_events, wakeups
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import creation, from_job
 from imagegen_app.services.jobs import pass_chain
@@ -55,10 +55,13 @@ def regenerate(*, actor: Person, asset: Asset, note: str) -> Job:
             remedy=_("Say in the note what to change."),
         )
     job = pass_chain.root_job(asset.job)
-    if job.replacements.exists():
+    earlier = job.replacements.order_by("pk").first()
+    if earlier is not None:
+        reason = _("A new image was requested in place of this one already.")
+        known = past_events.who_and_when(earlier, "job.requested")
         raise CannotRegenerate(
             _("Nothing was requested."),
-            reason=_("A new image was requested in place of this one already."),
+            reason=f"{reason} {known}".strip(),
             remedy="",
             is_already_done=True,
         )

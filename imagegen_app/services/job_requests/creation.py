@@ -396,6 +396,5 @@ def _existing_job(actor: Actor, job_request: JobRequest) -> Job | None:
 def blocked_refusal(job: Job) -> PromptBlocked:
     """Return the refusal that tells why a screener blocked a job."""
     reason, remedy = _screened_parts.blocked_words(job)
-    return PromptBlocked(
-        _("The content check blocked this request."), reason=reason, remedy=remedy, job=job
-    )
+    message = _("The content check blocked this request.")
+    return PromptBlocked(message, reason=reason, remedy=remedy, job=job)

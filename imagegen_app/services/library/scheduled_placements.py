@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.core.actors import Person, System
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import ScheduledPlacement
-from imagegen_app.services.foundation import clock, event_log
+from imagegen_app.services.foundation import clock, event_log, past_events
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access, closed_content
@@ -64,7 +64,7 @@ def schedule(
     due_at: datetime,
     batch: Batch | None = None,
 ) -> int:
-    """Schedule approved assets for a field of their objects; return how many are new or moved.
+    """Schedule approved assets for a field of their objects; return how many are scheduled then.
 
     An asset that is scheduled there already is moved to the new time.
 
@@ -80,10 +80,9 @@ def schedule(
             _("At most %(most)s images can be scheduled together.") % {"most": MAX_AT_ONCE},
             _("Choose fewer."),
         )
-    number = 0
     for asset, target in chosen:
-        number += _schedule_one(actor, asset, target, field=field, due_at=due_at, batch=batch)
-    return number
+        _schedule_one(actor, asset, target, field=field, due_at=due_at, batch=batch)
+    return len(chosen)
 
 
 def _schedule_one(
@@ -94,7 +93,7 @@ def _schedule_one(
     field: str,
     due_at: datetime,
     batch: Batch | None,
-) -> bool:
+) -> None:
     access.require_content_change(actor, target)
     closed_content.require_open_asset(asset)
     if asset.review_state != ReviewState.APPROVED.value:
@@ -108,7 +107,7 @@ def _schedule_one(
             _("Cancel that first."),
         )
     if known is not None and known.due_at == due_at:
-        return False
+        return
     row = known or ScheduledPlacement(
         asset=asset,
         batch=batch,
@@ -123,12 +122,11 @@ def _schedule_one(
     row.due_at = due_at
     row.save()
     _record(actor, "placement.scheduled", row, due_at=due_at.isoformat())
-    return True
 
 
 @use_case()
 def reschedule(*, actor: Person, batch: Batch, keys: Collection[int], due_at: datetime) -> int:
-    """Move waiting placements of a batch to another time; return how many were moved.
+    """Move waiting placements of a batch to another time; return how many wait for it then.
 
     :raises NotPermitted: if the actor may not place assets.
     :raises CannotSchedule: if the time is not in the year ahead, or none of them waits any more.
@@ -136,15 +134,16 @@ def reschedule(*, actor: Person, batch: Batch, keys: Collection[int], due_at: da
     access.require_permission(actor, "place_asset")
     _require_time(due_at)
     rows = list(_waiting(batch, keys).select_for_update())
-    moved = [row for row in rows if row.due_at != due_at]
-    if not moved:
-        raise _nothing_waits(is_done=bool(rows))
-    for row in moved:
+    if not rows:
+        raise _nothing_waits(batch, keys)
+    for row in rows:
+        if row.due_at == due_at:
+            continue
         # Whoever sets the time answers for the placement: their permissions are checked then.
         row.due_at, row.requester = due_at, actor.user
         row.save(update_fields=["due_at", "requester"])
         _record(actor, "placement.scheduled", row, due_at=due_at.isoformat())
-    return len(moved)
+    return len(rows)
 
 
 @use_case()
@@ -157,7 +156,7 @@ def cancel(*, actor: Person, batch: Batch, keys: Collection[int]) -> int:
     access.require_permission(actor, "place_asset")
     rows = list(_waiting(batch, keys).select_for_update())
     if not rows:
-        raise _nothing_waits(is_done=True)
+        raise _nothing_waits(batch, keys)
     for row in rows:
         _end(row, _State.CANCELLED)
         _record(actor, "placement.dropped", row, reason_code="cancelled")
@@ -270,12 +269,17 @@ def _require_time(due_at: datetime) -> None:
         )
 
 
-def _nothing_waits(*, is_done: bool) -> CannotSchedule:
+def _nothing_waits(batch: Batch, keys: Collection[int]) -> CannotSchedule:
+    rows = ScheduledPlacement.objects.filter(batch=batch, pk__in=list(keys)[:MAX_AT_ONCE])
+    ended = rows.select_related("asset").order_by("-ended_at").first()
+    kinds = ("placement.dropped", "placement.created")
+    known = "" if ended is None else past_events.who_and_when(ended.asset, *kinds)
+    reason = _("None of these placements waits for its time any more.")
     return CannotSchedule(
         _("Nothing was changed."),
-        reason=_("None of these placements waits for another time any more."),
+        reason=f"{reason} {known}".strip(),
         remedy="",
-        is_already_done=is_done,
+        is_already_done=ended is not None,
     )
 
 

@@ -24,7 +24,7 @@ __all__ = ["version"]
 
 
 @pytest.fixture
-def batch(site: Site, version: TemplateVersion) -> Batch:  # noqa: F811 - the fixture
+def batch(site: Site, version: TemplateVersion) -> Batch:
     found = start(site, version, products(13), limits=BatchLimits(spending_limit=Decimal(1)))
     prepare()
     return Batch.objects.get(pk=found.pk)
@@ -76,7 +76,12 @@ def test_nobody_can_tell_while_no_worker_runs_or_the_batch_is_paused(
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(5, "about 1 minute"), (61, "about 2 minutes"), (3600, "about 1 hour"), (9000, "about 3 hours")],
+    [
+        (5, "about 1 minute"),
+        (61, "about 2 minutes"),
+        (3600, "about 1 hour"),
+        (9000, "about 3 hours"),
+    ],
 )
 def test_a_duration_is_rounded_up(seconds: int, words: str) -> None:
     assert batch_outlook.duration_words(seconds) == words

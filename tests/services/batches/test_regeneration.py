@@ -28,7 +28,7 @@ WORDS = "Show the handle on the left"
 
 
 @pytest.fixture
-def image(site: Site, version: TemplateVersion) -> Asset:  # noqa: F811 - the fixture
+def image(site: Site, version: TemplateVersion) -> Asset:
     start(site, version, products(1))
     prepare()
     driver.drive(seconds=20)
@@ -36,7 +36,9 @@ def image(site: Site, version: TemplateVersion) -> Asset:  # noqa: F811 - the fi
 
 
 def batch_of(image: Asset) -> Batch:
-    return Batch.objects.get(pk=image.job.batch_id)
+    batch = image.job.batch
+    assert batch is not None
+    return Batch.objects.get(pk=batch.pk)
 
 
 def test_the_new_job_has_the_note_behind_its_prompt_and_replaces_the_old_one(
@@ -66,9 +68,7 @@ def test_a_note_stays_when_the_new_job_is_requested_again_and_a_second_one_is_ad
     for job in leases.claim(limit=1, owner="w"):
         transitions.cancel(job, None, charge=None)
     batch = batch_of(image)
-    batch_actions.request_reruns(
-        actor=site.actor, batch=batch, jobs=row_list.current_jobs(batch)
-    )
+    batch_actions.request_reruns(actor=site.actor, batch=batch, jobs=row_list.current_jobs(batch))
     prepare()
 
     third = Job.objects.get(replaces=second)

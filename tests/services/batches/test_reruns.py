@@ -26,7 +26,7 @@ __all__ = ["version"]
 
 
 @pytest.fixture
-def batch(site: Site, version: TemplateVersion) -> Batch:  # noqa: F811 - the fixture
+def batch(site: Site, version: TemplateVersion) -> Batch:
     """A batch of four rows, of which two have images and two were cancelled."""
     found = start(site, version, products(4))
     prepare()
@@ -142,6 +142,4 @@ def test_what_was_blocked_or_is_being_made_is_left_out(site: Site, batch: Batch)
 def test_the_rows_of_another_persons_batch_are_refused(site: Site, batch: Batch) -> None:
     stranger = access.actor_for(make_user("stranger", groups=["Image editors"]))
     with pytest.raises(access.NotPermitted):
-        batch_actions.request_reruns(
-            actor=stranger, batch=batch, jobs=row_list.current_jobs(batch)
-        )
+        batch_actions.request_reruns(actor=stranger, batch=batch, jobs=row_list.current_jobs(batch))

@@ -6,7 +6,6 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -34,7 +33,7 @@ __all__ = ["version"]
 
 
 @pytest.fixture
-def batch(site: Site, version: TemplateVersion) -> Batch:  # noqa: F811 - the fixture
+def batch(site: Site, version: TemplateVersion) -> Batch:
     """Two rows have images, the pilot's; three others wait."""
     keys = products(5)
     Product.objects.filter(pk=keys[0]).update(name='=HYPERLINK("http://x")')
@@ -76,9 +75,7 @@ def test_a_cell_is_no_formula_in_the_file_itself(site: Site, batch: Batch) -> No
 
 
 def test_prompts_and_amounts_are_for_those_who_may_see_them(site: Site, batch: Batch) -> None:
-    user = make_user("reader")
-    user.user_permissions.add(Permission.objects.get(codename="view_batch"))
-    reader = access.actor_for(user)
+    reader = access.actor_for(make_user("reader", permissions=["imagegen.view_batch"]))
     stranger = access.actor_for(make_user("stranger"))
     found = table(reader, batch)
     with pytest.raises(access.NotPermitted):
@@ -99,7 +96,9 @@ def test_the_export_is_recorded_before_its_first_line(site: Site, batch: Batch) 
 
 def test_a_superseded_job_is_left_out_and_what_failed_says_why(site: Site, batch: Batch) -> None:
     first, second = Job.objects.order_by("pk")
-    review.reject(actor=access.actor_for(make_user("boss", is_superuser=True)), asset=first.assets.get())
+    review.reject(
+        actor=access.actor_for(make_user("boss", is_superuser=True)), asset=first.assets.get()
+    )
     changed_rows.change(second, error_message="The provider refused it.", state="failed")
     batch_actions.request_reruns(
         actor=site.actor, batch=batch, jobs=Job.objects.filter(pk=first.pk), has_new_seed=True
@@ -113,7 +112,7 @@ def test_a_superseded_job_is_left_out_and_what_failed_says_why(site: Site, batch
 
 def test_thousands_of_rows_are_read_in_chunks(
     site: Site,
-    version: TemplateVersion,  # noqa: F811 - the fixture
+    version: TemplateVersion,
 ) -> None:
     batch = start(site, version, products(1200))
     prepare()

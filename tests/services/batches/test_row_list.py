@@ -30,7 +30,7 @@ def numbers(choices: list[row_list.FilterChoice]) -> dict[str, int]:
 
 def test_rows_are_counted_and_found_by_state_and_by_error(
     site: Site,
-    version: TemplateVersion,  # noqa: F811 - the fixture
+    version: TemplateVersion,
 ) -> None:
     batch = start(site, version, products(5))
     prepare()
@@ -53,7 +53,7 @@ def test_rows_are_counted_and_found_by_state_and_by_error(
 
 def test_pages_hold_every_row_once_with_as_many_queries_as_one(
     site: Site,
-    version: TemplateVersion,  # noqa: F811 - the fixture
+    version: TemplateVersion,
 ) -> None:
     batch = start(site, version, products(2 * row_list.PAGE_SIZE + 3))
     prepare()
@@ -76,7 +76,7 @@ def test_pages_hold_every_row_once_with_as_many_queries_as_one(
 
 def test_rows_that_no_worker_has_reached_are_listed_by_key(
     site: Site,
-    version: TemplateVersion,  # noqa: F811 - the fixture
+    version: TemplateVersion,
 ) -> None:
     keys = products(4)
     batch = Batch.objects.get(pk=start(site, version, keys).pk)

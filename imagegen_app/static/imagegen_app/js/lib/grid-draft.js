@@ -4,7 +4,7 @@ const PREFIX = "imagegen-grid-";
 const KEPT = /^(decision|note|reason|alt|stars)-/;
 
 // Returns the values of a form's kept fields that differ from what the page came with, by name.
-export function differing(fields) {
+function differing(fields) {
   const found = {};
   for (const field of fields) {
     if (!KEPT.test(field.name) || field.disabled) continue;
