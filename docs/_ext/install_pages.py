@@ -31,7 +31,8 @@ EXTRAS = {
     "rq": "RQ as the engine",
     "djangocms": "django CMS with django-filer",
     "yaml": "[set-up files](../how-to/set-up-by-script.md) in YAML; TOML and JSON need nothing",
-    "xlsx": "[tables](../how-to/make-images-from-a-table.md) from Excel workbooks; CSV needs nothing",
+    "xlsx": "[tables](../how-to/make-images-from-a-table.md) from Excel workbooks, and results as workbooks; "
+    "CSV needs nothing",
     "bedrock": "Amazon Bedrock",
     "heif": "HEIF and HEIC images as input",
     "vault": "keys from HashiCorp Vault or OpenBao",

@@ -425,6 +425,18 @@ ROWS: Final[tuple[EventRow, ...]] = (
         ("alt_text", "target_label"),
     ),
     EventRow(
+        "placement.scheduled",
+        "info",
+        gettext_noop("{actor} scheduled {object} for {target}, to be placed at {due_at}."),
+        ("target_label",),
+    ),
+    EventRow(
+        "placement.dropped",
+        "notice",
+        gettext_noop("{object} is not placed in {target} as scheduled: {reason_code}."),
+        ("target_label",),
+    ),
+    EventRow(
         "placement.found",
         "warning",
         gettext_noop("{actor} found a copy of {object} in {target} that nobody had placed here."),

@@ -22,6 +22,7 @@ from imagegen_app.models.audit import (
     LogKeyHandover,
 )
 from imagegen_app.models.base import Record, RecordQuerySet
+from imagegen_app.models.batch_work import RequestedRerun, ScheduledPlacement
 from imagegen_app.models.batches import Batch
 from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.credentials import RevokedCredential
@@ -89,8 +90,10 @@ __all__ = [
     "Record",
     "RecordQuerySet",
     "Rendition",
+    "RequestedRerun",
     "RevokedCredential",
     "SavedView",
+    "ScheduledPlacement",
     "StudioSession",
     "Tag",
     "TemplateFavourite",

@@ -12,9 +12,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
-from imagegen_app.models import AuditEvent, Batch, Grant
+from imagegen_app.models import Asset, AuditEvent, Batch, Grant
 from imagegen_app.services.batches import selections
-from imagegen_app.services.library import chooser
+from imagegen_app.services.library import chooser, review_decisions
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_user
 from tests.services import arranged
@@ -62,7 +62,12 @@ def pending(made: Site) -> Any:
 def review_page(made: Site) -> Post:
     found, _assets = arranged.approved_of_batch(made)
     asset = make_asset(review_state="pending", attempt=_assets[0].attempt)
-    data = {f"decision-{asset.pk}": "approve", "place": ""}
+    seen = review_decisions.shown(Asset.objects.get(pk=asset.pk))
+    data = {
+        f"decision-{asset.pk}": "approve",
+        f"shown-{asset.pk}": f"{seen.sha256}:{seen.state}",
+        "place": "",
+    }
     return reverse("admin:imagegen_batch_review", args=[found.pk]), data
 
 

@@ -243,6 +243,7 @@ def test_a_product_team_maps_previews_starts_approves_and_places(edda: Client) -
     decisions = {f"decision-{a.pk}": "approve" for a in assets[:2]} | {
         f"decision-{assets[2].pk}": "reject"
     }
+    decisions |= dict(re.findall(r'name="(shown-[^"]+)" value="([^"]+)"', grid))
     edda.post(reverse("admin:imagegen_batch_review", args=[batch.pk]), {**decisions, "place": "1"})
 
     assert "3 images · about 0.06 USD" in page.replace("\n", " ") or "Generate 3 images" in page

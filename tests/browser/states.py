@@ -134,6 +134,26 @@ def _decide(page: Any) -> None:
         page.keyboard.press(key)
 
 
+def _enlarge(page: Any) -> None:
+    page.locator("[data-asset][data-decision]").first.wait_for()
+    page.locator("[data-asset]").first.focus()
+    page.keyboard.press(" ")
+    page.locator(".is-large .imagegen-tile-prompt").wait_for()
+
+
+def _choose_rows(page: Any) -> None:
+    for number in range(2):
+        page.locator(".imagegen-run-table input[type=checkbox]").nth(number).check()
+    page.click("button:has-text('New seed for the selected rows')")
+    page.locator("text=Estimated cost").wait_for()
+
+
+def _refuse_note(page: Any) -> None:
+    _enlarge(page)
+    page.locator(".is-large [data-again]").click()
+    page.locator(".is-large [role=alert]").wait_for()
+
+
 def _show_keys(page: Any) -> None:
     page.locator("imagegen-key-list dialog").wait_for(state="attached")
     page.locator(".imagegen-page :is(a, button):visible").first.focus()
@@ -208,7 +228,12 @@ STATES = (
     State("table-plan", "admin", f"{_JOB}batches/new/table/", _plan_table),
     State("table-problems", "admin", f"{_JOB}batches/new/table/", _plan_table_problems),
     State("batch", "admin", f"{_JOB}batches/{{batch}}/run/"),
+    State("batch-nothing-fits", "admin", f"{_JOB}batches/{{batch}}/run/?state=failed"),
+    State("batch-new-seed", "admin", f"{_JOB}batches/{{batch}}/run/", _choose_rows),
     State("batch-review", "admin", f"{_JOB}batches/{{batch}}/review/", _decide),
+    State("batch-review-large", "admin", f"{_JOB}batches/{{batch}}/review/", _enlarge),
+    State("batch-review-no-note", "admin", f"{_JOB}batches/{{batch}}/review/", _refuse_note),
+    State("batch-review-empty", "admin", f"{_JOB}batches/{{batch}}/review/?show=rejected"),
     State("overview", "admin", f"{_JOB}overview/"),
     State("health", "admin", f"{_JOB}health/"),
     State("incidents", "admin", "imagegen/incident/"),

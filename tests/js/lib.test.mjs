@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { nextDelay, retryAfter, spread } from "../../imagegen_app/static/imagegen_app/js/lib/backoff.js";
 import { inWords } from "../../imagegen_app/static/imagegen_app/js/lib/clock.js";
 import { draftOf } from "../../imagegen_app/static/imagegen_app/js/lib/draft.js";
+import { read, write } from "../../imagegen_app/static/imagegen_app/js/lib/grid-draft.js";
 import { neighbour } from "../../imagegen_app/static/imagegen_app/js/lib/grid.js";
 import { sentence } from "../../imagegen_app/static/imagegen_app/js/lib/html.js";
 import { isTyping, matches } from "../../imagegen_app/static/imagegen_app/js/lib/keys.js";
@@ -145,4 +146,45 @@ test("keys lead through the rows of a grid, mirrored from right to left", () => 
 test("of pages that are kept, the furthest are forgotten first", () => {
   assert.deepEqual(tooFar([0, 1, 2, 3, 9], 2, 3), [9, 0]);
   assert.deepEqual(tooFar([0, 1], 0, 3), []);
+});
+
+function formOf(fields) {
+  return { elements: Object.assign(fields, { namedItem: (name) => fields.find((one) => one.name === name) }) };
+}
+
+function field(name, value, shown = "") {
+  return { name, value, defaultValue: shown, type: "textarea" };
+}
+
+test("a grid keeps over a reload what differs from the page, and nothing else", () => {
+  const stored = new Map();
+  globalThis.sessionStorage = {
+    getItem: (key) => stored.get(key) ?? null,
+    setItem: (key, text) => stored.set(key, text),
+    removeItem: (key) => stored.delete(key),
+  };
+  const stars = { name: "stars-1", value: "4", options: [{ value: "0", defaultSelected: true }, { value: "4" }] };
+  const radio = { name: "decision-1", value: "reject", type: "radio", checked: true, defaultChecked: false };
+  const typed = [field("note-1", "Brighter"), field("alt-1", "Same", "Same"), field("shown-1", "x"), stars, radio];
+  write("b", formOf(typed));
+  const fresh = formOf([field("note-1", ""), field("alt-1", "Same", "Same"), field("decision-1", "")]);
+  read("b", fresh);
+  assert.deepEqual(fresh.elements.map((one) => one.value), ["Brighter", "Same", "reject"]);
+  assert.deepEqual(Object.keys(JSON.parse(stored.get("imagegen-grid-b"))).sort(), ["decision-1", "note-1", "stars-1"]);
+  write("b", null);
+  assert.equal(stored.size, 0);
+});
+
+test("a grid's draft that is damaged, or a storage that is forbidden, changes nothing", () => {
+  globalThis.sessionStorage = {
+    getItem: () => "{",
+    setItem: () => {
+      throw new Error("full");
+    },
+    removeItem: () => {},
+  };
+  const form = formOf([field("note-1", "kept")]);
+  read("b", form);
+  write("b", form);
+  assert.equal(form.elements[0].value, "kept");
 });

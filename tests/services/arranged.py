@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
@@ -12,10 +13,19 @@ from imagegen_app.core.actors import System
 from imagegen_app.core.catalog_entries import CatalogEntry
 from imagegen_app.core.ids import uuid7
 from imagegen_app.core.states import WaitingReason
-from imagegen_app.models import Asset, Batch, Collection, Grant, ImageModel, Job
+from imagegen_app.models import (
+    Asset,
+    Batch,
+    Collection,
+    Grant,
+    ImageModel,
+    Job,
+    ScheduledPlacement,
+)
 from imagegen_app.providers.families import comfy_examples
 from imagegen_app.services.audit import sealing
-from imagegen_app.services.batches import batch_actions, lifecycle, row_jobs, table_uploads
+from imagegen_app.services.batches import batch_actions, lifecycle, placing, row_jobs, table_uploads
+from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import creation, job_actions, templates
@@ -35,6 +45,7 @@ from tests import arranged_rows
 
 if TYPE_CHECKING:
     import uuid
+    from datetime import datetime
 
     from django.db.models import QuerySet
 
@@ -108,6 +119,27 @@ def failed_batch(site: Site) -> Batch:
 def approved_of_batch(site: Site) -> tuple[Batch, list[Any]]:
     found = batch(site, rows=1)
     return found, [make_asset(job=Job.objects.get(batch=found))]
+
+
+def image_of_batch(site: Site) -> Asset:
+    asset: Asset = make_asset(
+        job=Job.objects.get(batch=batch(site, rows=1)), review_state="pending"
+    )
+    change_job(asset.job, state="succeeded", finished_at=asset.created_at)
+    use_case(audited=False)(lambda: Batch.objects.update(succeeded=1))()
+    return Asset.objects.get(pk=asset.pk)
+
+
+def approved_and_time(site: Site) -> tuple[Batch, list[Any], datetime]:
+    found, assets = approved_of_batch(site)
+    return found, assets, clock.now() + timedelta(days=1)
+
+
+def scheduled_placement(site: Site) -> ScheduledPlacement:
+    found, assets, due_at = approved_and_time(site)
+    boss = access.actor_for(make_user("planner", is_superuser=True))
+    placing.schedule_approved(actor=boss, batch=found, assets=assets, due_at=due_at)
+    return ScheduledPlacement.objects.get()
 
 
 def uncertain_job(site: Site) -> Job:

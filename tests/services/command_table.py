@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.states import Lifecycle, WaitingReason
 from imagegen_app.models import Asset, Budget, Provider
 from imagegen_app.services.audit import prompt_access, sealing
-from imagegen_app.services.batches import batch_actions, lifecycle, table_uploads
+from imagegen_app.services.batches import (
+    batch_actions,
+    lifecycle,
+    placing,
+    regeneration,
+    table_uploads,
+)
 from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.erasure import scopes
 from imagegen_app.services.job_requests import (
@@ -32,6 +39,7 @@ from imagegen_app.services.library import (
     review_decisions,
     review_requests,
     saved_views,
+    scheduled_placements,
     tags,
     takedown,
     template_cards,
@@ -153,6 +161,42 @@ COMMANDS = [
         "batch.retried",
         arranged.failed_batch,
         lambda actor, row: batch_actions.rerun_failed(actor=actor, batch=row),
+    ),
+    Command(
+        "batches.batch_actions.request_reruns",
+        "batch.retried",
+        arranged.failed_batch,
+        lambda actor, row: batch_actions.request_reruns(
+            actor=actor, batch=row, jobs=row.jobs.all()
+        ),
+    ),
+    Command(
+        "batches.regeneration.regenerate",
+        "job.requested",
+        arranged.image_of_batch,
+        lambda actor, row: regeneration.regenerate(actor=actor, asset=row, note="More light"),
+    ),
+    Command(
+        "batches.placing.schedule_approved",
+        "placement.scheduled",
+        arranged.approved_and_time,
+        lambda actor, found: placing.schedule_approved(
+            actor=actor, batch=found[0], assets=found[1], due_at=found[2]
+        ),
+    ),
+    Command(
+        "library.scheduled_placements.reschedule",
+        "placement.scheduled",
+        arranged.scheduled_placement,
+        lambda actor, row: scheduled_placements.reschedule(
+            actor=actor, batch=row.batch, keys=[row.pk], due_at=row.due_at + timedelta(days=1)
+        ),
+    ),
+    Command(
+        "library.scheduled_placements.cancel",
+        "placement.dropped",
+        arranged.scheduled_placement,
+        lambda actor, row: scheduled_placements.cancel(actor=actor, batch=row.batch, keys=[row.pk]),
     ),
     Command(
         "batches.lifecycle.place_approved",

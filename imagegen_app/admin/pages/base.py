@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
     from imagegen_app.services.policy.access import ActionRefused
 
     #: Takes the request, the person who acts, and the values captured from the URL.
-    PageView = Callable[..., HttpResponse]
+    PageView = Callable[..., HttpResponseBase]
 
 _FRAME = "admin/base_site.html"
 _EMBEDDED_FRAME = "imagegen_app/admin/embed.html"
@@ -101,7 +102,7 @@ class Pages(ABC):
 
     def _wrapped(self, route: Route) -> PageView:
         @wraps(route.view)
-        def view(request: HttpRequest, **values: Any) -> HttpResponse:
+        def view(request: HttpRequest, **values: Any) -> HttpResponseBase:
             actor = access.actor_for(request.user)
             if route.permission:
                 try:

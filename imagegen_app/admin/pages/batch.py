@@ -1,9 +1,9 @@
-"""Watch a batch: its progress, and what a person can do about it."""
+"""Watch a batch: its progress and rows, and what a person can do about them."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
@@ -11,13 +11,12 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from imagegen_app.admin.pages import batch_placements, batch_reruns
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
-from imagegen_app.core.states import JobState
+from imagegen_app.admin.pages.batch_status import status_context
 from imagegen_app.models import Batch
-from imagegen_app.services.batches import batch_actions, lifecycle
-from imagegen_app.services.foundation import stored_messages, wakeups, worker_registry
-from imagegen_app.services.jobs import batch_counts
-from imagegen_app.services.library import delivery
+from imagegen_app.services.batches import batch_actions
+from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
-
-TILES = 60
 
 
 class BatchPages(Pages):
@@ -41,34 +38,55 @@ class BatchPages(Pages):
         return [
             Route("batches/<uuid:pk>/run/", self.run, "imagegen_batch_run"),
             Route("batches/<uuid:pk>/status/", self.status, "imagegen_batch_status"),
+            Route(
+                "batches/<uuid:pk>/again/", self.again, "imagegen_batch_again", is_post_only=True
+            ),
         ]
 
     def run(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
-        """Show a batch's progress; cancel, pause, continue it, or request failed rows again."""
+        """Show a batch's progress and rows; cancel, pause, continue it, or re-run what failed."""
         batch = own_batch(actor, pk)
         if request.method == "POST":
             try:
                 self._control(request, actor, batch)
             except ActionRefused as refusal:
                 show_refusal(request, refusal)
-            return HttpResponseRedirect(request.path)
-        context = {"title": batch.title, "batch": batch, **_status(actor, batch)}
+            return HttpResponseRedirect(request.get_full_path())
+        context = {
+            "title": batch.title,
+            "batch": batch,
+            **status_context(actor, batch, request.GET),
+        }
         return self.page(request, "imagegen_app/admin/batch/run.html", context)
 
     def status(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Answer a poll with the part of the page that changes, or 304."""
         batch = own_batch(actor, pk)
         wakeups.wake_if_stale()
-        context = {"batch": batch, **_status(actor, batch)}
-        facts = [
-            str(context["counts"]),
-            str(context["is_settled"]),
-            str(context["pause_sentence"]),
-            str(context["undecided"]),
-            str([(t["state"], t["is_held"]) for t in context["tiles"]]),
-        ]
-        etag = hashlib.sha256("|".join(facts).encode()).hexdigest()[:24]
+        context = {"batch": batch, **status_context(actor, batch, request.GET)}
+        etag = hashlib.sha256(context["shown"].encode()).hexdigest()[:24]
         return self.fragment(request, "imagegen_app/admin/batch/_status.html", context, etag=etag)
+
+    def again(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
+        """Show what new jobs for the chosen rows would cost; request them once that was confirmed."""
+        batch = own_batch(actor, pk)
+        chosen = batch_reruns.chosen_rows(batch, request.POST)
+        if "confirm" in request.POST and chosen.is_as_shown:
+            try:
+                number = batch_actions.request_reruns(
+                    actor=actor, batch=batch, jobs=chosen.jobs, has_new_seed=chosen.has_new_seed
+                )
+            except ActionRefused as refusal:
+                show_refusal(request, refusal)
+            else:
+                _say_requested(request, number)
+            return HttpResponseRedirect(batch_reruns.run_url(batch, chosen))
+        context = {
+            "title": _("Request rows again"),
+            "batch": batch,
+            **batch_reruns.confirm_context(actor, batch, chosen),
+        }
+        return self.page(request, "imagegen_app/admin/batch/again.html", context)
 
     def _control(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
         if "cancel" in request.POST:
@@ -81,49 +99,21 @@ class BatchPages(Pages):
             batch_actions.resume(actor=actor, batch=batch)
             messages.success(request, _("The batch continues."))
         elif "again" in request.POST:
-            number = batch_actions.rerun_failed(actor=actor, batch=batch)
-            messages.success(
-                request,
-                ngettext(
-                    "%(count)s job was requested again.",
-                    "%(count)s jobs were requested again.",
-                    number,
-                )
-                % {"count": number},
-            )
+            _say_requested(request, batch_actions.rerun_failed(actor=actor, batch=batch))
+        elif "unschedule" in request.POST or "reschedule" in request.POST:
+            batch_placements.change_scheduled(request, actor, batch)
 
 
-def _pause_reason(batch: Batch, *, is_moving: bool, undecided: int) -> str:
-    """Return why a batch is paused and what to do, or an empty text."""
-    if batch.paused_at is not None and batch.pause_reason == "pilot" and (is_moving or undecided):
-        # The rows of the pilot are requested, and their images are not there yet.
-        return (
-            _("The images of the pilot are being made. The rest waits until you start it.")
-            if is_moving
-            else _("The pilot is not complete: the outcome of a call is unknown.")
+def _say_requested(request: HttpRequest, number: int) -> None:
+    messages.success(
+        request,
+        ngettext(
+            "%(count)s job was requested again.",
+            "%(count)s jobs were requested again.",
+            number,
         )
-    sentences = {
-        "person": _(
-            "Paused. Jobs that have started are finished; the rest wait until you continue."
-        ),
-        "pilot": _("The pilot is complete. Review its images, then start the rest."),
-        "spending_limit": _("Paused: the spending limit is reached."),
-        "failures": _("Paused: too many rows have failed. Find out why before you continue."),
-        "blocks": _(
-            "Paused: the content check has blocked too many rows. Check the prompts before you "
-            "continue."
-        ),
-        "budget": _("Paused: the remaining budget does not cover the next rows."),
-        "refused": _(
-            "Paused: the next rows were refused (permission, grant or price). Ask an image "
-            "administrator."
-        ),
-        "internal_error": _(
-            "Paused: the site's own software failed when it created the next rows. Ask an image "
-            "administrator to look into the worker's log."
-        ),
-    }
-    return sentences.get(batch.pause_reason, "") if batch.paused_at is not None else ""
+        % {"count": number},
+    )
 
 
 def own_batch(actor: Person, pk: uuid.UUID) -> Batch:
@@ -134,52 +124,3 @@ def own_batch(actor: Person, pk: uuid.UUID) -> Batch:
     if batch.requester_id != actor.user.pk and not access.has_permission(actor, "view_batch"):
         raise Http404
     return batch
-
-
-def _status(actor: Person, batch: Batch) -> dict[str, Any]:
-    jobs = list(
-        batch.jobs.filter(replacements__isnull=True)
-        .select_related("image_model")
-        .prefetch_related("assets__renditions")
-        .order_by("created_at", "pk")[:TILES]
-    )
-    labels = lifecycle.row_labels(batch, [job.row_key for job in jobs])
-    tiles = [
-        {
-            "job": job,
-            "label": labels.get(job.row_key, ""),
-            "state": job.state,
-            # Nothing works on it until the batch continues.
-            "is_held": job.is_held and job.state == JobState.QUEUED,
-            "trouble": stored_messages.translate_stored(job.error_message),
-            "ratio": f"{job.width} / {job.height}",
-            "asset": next(iter(job.assets.all()), None),
-            "url": next((delivery.preview_url(a, width=320) for a in job.assets.all()), ""),
-        }
-        for job in jobs
-    ]
-    counts = batch_counts.counts_of(batch)
-    is_paused = batch.paused_at is not None
-    is_moving = is_paused and batch_counts.has_moving_jobs(batch)
-    undecided = 0 if counts.is_finished else batch_counts.count_undecided_jobs(batch)
-    return {
-        "tiles": tiles,
-        "counts": counts,
-        "percent": 100 * (counts.ended + counts.invalid_rows) // (counts.rows or 1),
-        "more": max(0, counts.job_count - len(tiles)),
-        "has_no_worker": not counts.is_finished and worker_registry.count_live_workers() == 0,
-        "may_steer": batch.requester_id == actor.user.pk
-        or access.has_permission(actor, "cancel_any_job"),
-        "may_cancel": not counts.is_finished and batch.cancelled_at is None,
-        "is_paused": is_paused,
-        #: Nothing changes any more until a person does something.
-        "is_settled": counts.is_finished or (is_paused and not is_moving),
-        "pause_sentence": _pause_reason(batch, is_moving=is_moving, undecided=undecided),
-        "undecided": undecided,
-        "may_resolve": access.has_permission(actor, "resolve_job"),
-        "contact": access.contact_sentence(),
-        "waiting_rows": counts.rows - counts.prepared_rows,
-        "shows_money": access.has_permission(actor, "view_costs")
-        or batch.requester_id == actor.user.pk,
-        "currency": batch.currency,
-    }

@@ -1,4 +1,4 @@
-"""Approve or reject a batch's images in a grid, and place them on their objects."""
+"""Review a batch's images in a grid: decide, rate, describe, make anew, and place them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
 
-from imagegen_app.admin.pages.base import Pages, Route
-from imagegen_app.admin.pages.batch import TILES, own_batch
+from imagegen_app.admin.pages import batch_placements, grid_posts, review_tiles
+from imagegen_app.admin.pages.base import Pages, Route, show_refusal
+from imagegen_app.admin.pages.batch import own_batch
 from imagegen_app.core.states import ReviewState
-from imagegen_app.models import Asset, Batch, Placement
-from imagegen_app.services.batches import lifecycle
-from imagegen_app.services.library import delivery, review
-from imagegen_app.services.policy import reviewers
+from imagegen_app.services.audit import prompt_access
+from imagegen_app.services.batches import regeneration
+from imagegen_app.services.foundation import keyset
+from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.policy import access, reviewers
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.models import Asset, Batch
 
 
 class ReviewPage(Pages):
@@ -34,121 +37,145 @@ class ReviewPage(Pages):
     has_sidebar = False
 
     def routes(self) -> list[Route]:
-        return [Route("batches/<uuid:pk>/review/", self.review, "imagegen_batch_review")]
+        return [
+            Route("batches/<uuid:pk>/review/", self.review, "imagegen_batch_review"),
+            Route(
+                "batches/<uuid:pk>/review/<uuid:asset>/", self.tile, "imagegen_batch_review_tile"
+            ),
+            Route(
+                "batches/<uuid:pk>/review/<uuid:asset>/prompt/",
+                self.prompt,
+                "imagegen_batch_review_prompt",
+            ),
+        ]
 
     def review(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
-        """Approve or reject images in a grid, and place approved ones on their objects."""
+        """Show the grid; on POST, carry out what its form or one of its buttons says."""
         batch = own_batch(actor, pk)
         if request.method == "POST":
-            self._decide(request, actor, batch)
-            return HttpResponseRedirect(f"{request.path}?{request.GET.urlencode()}")
-        shown = request.GET.get("show", "pending")
-        assets = _assets(batch)
-        if shown in {s.value for s in ReviewState}:
+            return self._post(request, actor, batch)
+        shown = request.GET.get("show", ReviewState.PENDING.value)
+        assets = review_tiles.grid_assets(batch)
+        if shown in {state.value for state in ReviewState}:
             assets = assets.filter(review_state=shown)
-        page = Paginator(assets, TILES).get_page(request.GET.get("page"))
-        labels = lifecycle.row_labels(batch, [a.job.row_key for a in page.object_list])
-        tiles = [
-            {
-                "asset": asset,
-                "label": labels.get(asset.job.row_key, ""),
-                "url": delivery.preview_url(asset, width=320),
-                "large": delivery.preview_url(asset, width=1280),
-                "why_not": review.refusal_reason(actor, asset, ReviewState.APPROVED),
-            }
-            for asset in page.object_list
-        ]
-        context = {
+        page = keyset.read_page(
+            assets,
+            size=review_tiles.TILES,
+            after=request.GET.get("after", ""),
+            before=request.GET.get("before", ""),
+        )
+        tiles = review_tiles.tiles_of(actor, batch, page.rows)
+        waiting = batch_placements.unplaced(batch)[: keyset.MAX_COUNTED].count()
+        context: dict[str, Any] = {
+            **review_tiles.shared_context(actor, batch),
             "title": _("Review: %(batch)s") % {"batch": batch.title},
-            "batch": batch,
-            "page": page,
             "tiles": tiles,
             "shown": shown,
-            "states": [
-                ("pending", _("To review")),
-                ("approved", pgettext("several images", "Approved")),
-                ("rejected", pgettext("several images", "Rejected")),
-            ],
-            "unplaced": _unplaced(batch),
+            "states": review_tiles.state_choices(),
+            "newer": urlencode({"show": shown, "before": page.first}) if page.has_newer else "",
+            "older": urlencode({"show": shown, "after": page.last}) if page.has_older else "",
+            "unplaced": waiting,
+            "at_once": min(waiting, batch_placements.PLACED_AT_ONCE),
+            "may_place": access.has_permission(actor, "place_asset"),
+            "zone": batch_placements.zone_name(),
+            "being_made": batch.jobs.filter(replaces__isnull=False).unfinished().count(),
+            "suggested": sum(bool(t["suggestion"] and t["may_describe"]) for t in tiles),
             "no_reviewer": reviewers.no_second_reviewer(actor)
-            if shown == "pending" and any(tile["why_not"] for tile in tiles)
+            if shown == ReviewState.PENDING.value and any(tile["why_not"] for tile in tiles)
             else "",
         }
         return self.page(request, "imagegen_app/admin/batch/review.html", context)
 
-    def _decide(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
-        done = {"approve": 0, "reject": 0}
-        refusals: dict[tuple[str, bool], int] = {}
-        approved: list[Asset] = []
-        decisions = {
-            k.removeprefix("decision-"): str(v)
-            for k, v in request.POST.items()
-            if k.startswith("decision-") and v in done
-        }
-        keys = [key for key in map(_uuid, decisions) if key is not None]
-        for asset in _assets(batch).filter(pk__in=keys):
-            wanted = decisions[str(asset.pk)]
-            try:
-                if wanted == "approve":
-                    review.approve(actor=actor, asset=asset)
-                else:
-                    review.reject(actor=actor, asset=asset)
-            except ActionRefused as refusal:
-                key = (refusal.reason, refusal.is_already_done)
-                refusals[key] = refusals.get(key, 0) + 1
-                is_decided = refusal.is_already_done
-            else:
-                done[wanted] += 1
-                is_decided = True
-            if is_decided and wanted == "approve":
-                approved.append(asset)
-        if any(done.values()):
-            messages.success(
-                request,
-                _("%(approved)s approved, %(rejected)s rejected.")
-                % {"approved": done["approve"], "rejected": done["reject"]},
-            )
-        for (reason, is_already_done), number in refusals.items():
-            show = messages.info if is_already_done else messages.warning
-            show(request, _("%(number)s not changed: %(why)s") % {"number": number, "why": reason})
-        if "place" in request.POST:
-            # Pressed twice, the button places what it named the first time, and nothing else.
-            chosen = approved if decisions else list(_unplaced(batch))
-            self._place(request, actor, batch, chosen)
+    def tile(
+        self, request: HttpRequest, actor: Person, pk: uuid.UUID, asset: uuid.UUID
+    ) -> HttpResponse:
+        """Answer with one tile; of an image that is made anew, with the new one once it is there."""
+        batch = own_batch(actor, pk)
+        found = get_object_or_404(review_tiles.grid_assets(batch), pk=asset)
+        return self._tile(request, actor, batch, found)
 
-    def _place(
-        self, request: HttpRequest, actor: Person, batch: Batch, chosen: list[Asset]
-    ) -> None:
+    def prompt(
+        self, request: HttpRequest, actor: Person, pk: uuid.UUID, asset: uuid.UUID
+    ) -> HttpResponse:
+        """Answer with an image's prompt; reading that of another person is recorded."""
+        batch = own_batch(actor, pk)
+        found = get_object_or_404(review_tiles.grid_assets(batch), pk=asset)
+        context = {"prompt": prompt_access.read_prompt(actor, pass_chain.root_job(found.job))}
+        return TemplateResponse(request, "imagegen_app/admin/batch/_review_prompt.html", context)
+
+    def _post(self, request: HttpRequest, actor: Person, batch: Batch) -> HttpResponse:
+        back = HttpResponseRedirect(request.get_full_path())
+        if "regenerate" in request.POST:
+            return self._regenerate(request, actor, batch) or back
         try:
-            placed = lifecycle.place_approved(actor=actor, batch=batch, assets=chosen)
+            grid_posts.save_texts(request, actor, batch)
+            grid_posts.save_ratings(request, actor, batch)
+            if "describe" in request.POST:
+                grid_posts.accept_suggestions(request, actor, batch)
+            elif "approve_rated" in request.POST:
+                grid_posts.approve_rated(request, actor, batch)
+            else:
+                self._decide(request, actor, batch)
         except ActionRefused as refusal:
-            messages.error(request, str(refusal))
+            show_refusal(request, refusal)
+        return back
+
+    def _decide(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
+        sent, approved = grid_posts.decide(request, actor, batch)
+        if "place" not in request.POST:
             return
-        if placed:
-            messages.success(
-                request,
-                ngettext("%(count)s image was placed.", "%(count)s images were placed.", placed)
-                % {"count": placed},
-            )
+        # Pressed twice, the button places what it named the first time, and nothing else.
+        chosen = (
+            approved
+            if sent
+            else list(batch_placements.unplaced(batch)[: batch_placements.PLACED_AT_ONCE])
+        )
+        batch_placements.place(request, actor, batch, chosen)
 
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
+    def _regenerate(self, request: HttpRequest, actor: Person, batch: Batch) -> HttpResponse | None:
+        """Request a new image; answer a script with the tile, None for anything else."""
+        key = grid_posts.uuid_of(str(request.POST["regenerate"]))
+        asset = review_tiles.grid_assets(batch).filter(pk=key).first() if key else None
+        if asset is None:
+            raise Http404
+        note = str(request.POST.get(f"note-{asset.pk}", ""))
+        refusal: ActionRefused | None = None
+        try:
+            regeneration.regenerate(actor=actor, asset=asset, note=note)
+        except ActionRefused as found:
+            refusal = found
+        if request.GET.get("fragment") == "1":
+            fresh = review_tiles.grid_assets(batch).get(pk=asset.pk)
+            return self._tile(request, actor, batch, fresh, refusal=refusal, note=note)
+        if refusal is not None:
+            show_refusal(request, refusal)
+        else:
+            messages.success(request, _("A new image is being made with your note."))
         return None
 
-
-def _assets(batch: Batch) -> Any:
-    return (
-        Asset.objects.filter(job__batch=batch, is_intermediate=False)
-        .select_related("job")
-        .prefetch_related("renditions")
-        .order_by("job__created_at", "position")
-    )
-
-
-def _unplaced(batch: Batch) -> list[Asset]:
-    placed = Placement.objects.active().filter(asset=OuterRef("pk"))
-    approved = _assets(batch).filter(review_state=ReviewState.APPROVED.value)
-    return list(approved.exclude(Exists(placed)))
+    def _tile(
+        self,
+        request: HttpRequest,
+        actor: Person,
+        batch: Batch,
+        asset: Asset,
+        *,
+        refusal: ActionRefused | None = None,
+        note: str = "",
+    ) -> HttpResponse:
+        job = regeneration.newest_replacement(asset.job)
+        made = review_tiles.grid_assets(batch).filter(job__root=job) if job else None
+        if job is not None and made is not None:
+            of_job = review_tiles.grid_assets(batch).filter(job=job)
+            asset = made.order_by("pk").first() or of_job.order_by("position").first() or asset
+        (tile,) = review_tiles.tiles_of(actor, batch, [asset])
+        if job is not None:
+            tile["new"] = review_tiles.replacement_shown(job, asset)
+        tile["refusal"], tile["note"] = refusal, note if refusal else ""
+        context = {**review_tiles.shared_context(actor, batch), "tile": tile}
+        return TemplateResponse(
+            request,
+            "imagegen_app/admin/batch/_review_tile.html",
+            context,
+            status=200 if refusal is None else 422,
+        )

@@ -16,8 +16,8 @@ from imagegen_app import conf
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import FINAL_STATES, JobState
 from imagegen_app.engines.base import wake
-from imagegen_app.models import Batch, Job
-from imagegen_app.services.batches import row_jobs
+from imagegen_app.models import Batch, Job, RequestedRerun
+from imagegen_app.services.batches import reruns, row_jobs
 from imagegen_app.services.foundation import clock, event_log, past_events
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs import batch_counts
@@ -25,6 +25,8 @@ from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from imagegen_app.core.actors import Actor
 
 
@@ -135,6 +137,57 @@ def rerun_failed(*, actor: Actor, batch: Batch) -> int:
     event_log.record(actor, "batch.retried", subject=locked, data={"count": number})
     wake("drive")
     return int(number)
+
+
+@use_case()
+def request_reruns(
+    *, actor: Person, batch: Batch, jobs: QuerySet[Job], has_new_seed: bool = False
+) -> int:
+    """Ask for new jobs in place of some ended ones; return for how many. A worker creates them.
+
+    `has_new_seed` gives each another seed, and is possible for completed ones, too. Each job is
+    replaced once: asking again while it waits, or when it was replaced, changes nothing.
+
+    :raises NotPermitted: if it is another person's batch and the actor may not cancel every job, or
+        the actor may not request images.
+    :raises BatchActionRefused: if it was cancelled, or none of the jobs can be requested again.
+    """
+    locked = _locked(actor, batch)
+    access.require_permission(actor, "request_job")
+    if locked.cancelled_at is not None:
+        raise _refusal(locked, _("The batch was cancelled."), "batch.cancelled")
+    found = reruns.repeatable(jobs.filter(batch=locked), has_new_seed=has_new_seed)
+    keys = set(found.values_list("pk", flat=True))
+    known = RequestedRerun.objects.filter(batch=locked, job__in=keys)
+    waiting = set(known.filter(refusal="").values_list("job", flat=True))
+    new = sorted(keys - waiting)
+    if not new:
+        raise _refusal(
+            locked,
+            _("The chosen rows were requested again already.")
+            if waiting
+            else _("None of the chosen rows can be requested again."),
+            *(["batch.retried"] if waiting else []),
+            is_done=bool(waiting),
+        )
+    known.exclude(refusal="").delete()
+    RequestedRerun.objects.bulk_create(
+        [
+            RequestedRerun(
+                batch=locked, job_id=key, has_new_seed=has_new_seed, requester=actor.user
+            )
+            for key in new
+        ],
+        batch_size=500,
+    )
+    event_log.record(
+        actor,
+        "batch.retried",
+        subject=locked,
+        data={"count": len(new), "has_new_seed": has_new_seed},
+    )
+    wake("drive")
+    return len(new)
 
 
 def _locked(actor: Actor, batch: Batch) -> Batch:

@@ -15,7 +15,7 @@ from imagegen_app.core.types import Operation
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Asset, Batch, PromptTemplate, TemplateVersion, UploadedTable
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.batches import row_sources
+from imagegen_app.services.batches import placing, row_sources
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields, screening
@@ -249,13 +249,5 @@ def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> in
     :raises ActionRefused: if the actor may not place assets or change the objects, the storage fails,
         or, once all others are placed, a file is missing from it.
     """
-    target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
-    if target is None:
-        raise placement.CannotPlace(
-            _("Nothing was placed."), reason=_("The batch has no target field."), remedy=""
-        )
-    manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
-    approved = [asset for asset in assets if asset.review_state == "approved"]
-    rows = ((asset, manager.filter(pk=asset.job.row_key).first()) for asset in approved)
-    pairs = ((asset, instance) for asset, instance in rows if instance is not None)
-    return placement.attach_each(actor=actor, pairs=pairs, field=target.field)
+    field, pairs = placing.object_pairs(batch, assets)
+    return placement.attach_each(actor=actor, pairs=pairs, field=field)

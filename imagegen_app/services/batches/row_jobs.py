@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
 from django.db import InterfaceError, OperationalError, router
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 
 from imagegen_app.core.actors import Person, System
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Batch, Job
-from imagegen_app.services.batches import row_sources
+from imagegen_app.services.batches import reruns, row_sources
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import skip_audit_event, use_case
 from imagegen_app.services.gateways import screening
@@ -103,11 +103,12 @@ def _next_batch() -> Batch | None:
     unprepared = Q(prepared_rows__lt=F("row_count")) & (
         Q(pilot_rows=0) | Q(released_at__isnull=False) | Q(prepared_rows__lt=F("pilot_rows"))
     )
+    # While a pilot is reviewed, its rows may be made again; all other pauses hold them, too.
     found: Batch | None = (
         Batch.objects.filter(
-            unprepared | Q(rerun_requested_at__isnull=False),
+            (unprepared | Q(rerun_requested_at__isnull=False)) & Q(paused_at__isnull=True)
+            | Q(Exists(reruns.waiting()), Q(paused_at__isnull=True) | Q(pause_reason="pilot")),
             cancelled_at__isnull=True,
-            paused_at__isnull=True,
         )
         .select_related("template_version__template", "image_model__provider", "requester", "table")
         .order_by("created_at")
@@ -117,6 +118,8 @@ def _next_batch() -> Batch | None:
 
 
 def _create_chunk(batch: Batch) -> None:
+    if reruns.create_next(batch):
+        return
     actor = _actor(batch)
     if batch.rerun_requested_at is not None:
         _rerun_failed(batch, actor)

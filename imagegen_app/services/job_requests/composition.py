@@ -78,6 +78,7 @@ def compose(
     row_key: str = "",
     policy: str = "at_most_once",
     passes: Sequence[Mapping[str, Any] | Pass | str] | None = None,
+    instruction: str = "",
 ) -> JobRequest:
     """Return a job request from a template and its variables, or from a free prompt.
 
@@ -87,6 +88,7 @@ def compose(
     `draft`, `standard` or `high`; None is the template's, and an empty text the model's own usual one.
     Parameters may be given as text, such as `28` for a whole number.
     `passes` are follow-up passes such as `upscale:2:model` or `edit:model:Correct the spelling`.
+    `instruction` is put behind the prompt, such as a reviewer's note; it is screened as a part of it.
 
     :raises InvalidJobRequest: if a part is unknown, missing or not valid.
     :raises SourceNotUsable: if the actor may not use an input asset.
@@ -96,6 +98,7 @@ def compose(
     version = _version(template)
     values = {str(k): v for k, v in (variables or {}).items()}
     rendered, negative = _text(version, values, prompt, negative_prompt)
+    rendered = _with_instruction(rendered, instruction)
     image_model = _model(actor, model, version)
     resolved_operation = _operation(operation, version)
     if len(idempotency_key) > MAX_KEY_CHARS:
@@ -235,6 +238,21 @@ def _text(
             remedy=_("Fill in “%(label)s”.") % error.values if is_missing else "",
         ) from None
     return rendered, negative.strip() or version.negative
+
+
+def _with_instruction(rendered: prompts.RenderedPrompt, instruction: str) -> prompts.RenderedPrompt:
+    added = "".join(c for c in instruction if c in "\n\t" or c >= " ").strip()
+    if not added:
+        return rendered
+    text = f"{rendered.text}\n{added}"
+    if len(text) > MAX_PROMPT_CHARS:
+        raise InvalidJobRequest(
+            _("With the note, the prompt has %(length)s characters; at most %(most)s are accepted.")
+            % {"length": len(text), "most": MAX_PROMPT_CHARS},
+            field="prompt",
+            remedy=_("Shorten the note."),
+        )
+    return prompts.RenderedPrompt(text, rendered.spans)
 
 
 def _model(

@@ -208,7 +208,7 @@ def request_images(*, actor: Actor, job_request: JobRequest) -> Job:
         return existing
     failpoint("request.after_commit_before_wakeup")
     if job.state == JobState.BLOCKED:
-        raise _blocked(job)
+        raise blocked_refusal(job)
     wakeups.wake_if_stale()
     return job
 
@@ -370,8 +370,8 @@ def _existing_job(actor: Actor, job_request: JobRequest) -> Job | None:
     return job
 
 
-def _blocked(job: Job) -> PromptBlocked:
+def blocked_refusal(job: Job) -> PromptBlocked:
+    """Return the refusal that tells why a screener blocked a job."""
     reason, remedy = _screened_parts.blocked_words(job)
-    return PromptBlocked(
-        _("The content check blocked this request."), reason=reason, remedy=remedy, job=job
-    )
+    message = _("The content check blocked this request.")
+    return PromptBlocked(message, reason=reason, remedy=remedy, job=job)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from imagegen_app.core import prompts
 from imagegen_app.core.types import InputRole, Lora, Size
 from imagegen_app.imaging.ingredients import IngredientFacts
 from imagegen_app.services.gateways import storage
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from imagegen_app.services.job_requests.values import JobRequest
 
 
-def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
+def job_request_from(*, actor: Actor, job: Job, instruction: str = "") -> JobRequest:
     """Return the job request of an ended job, to be requested again; a random seed stays random.
+
+    `instruction` is put behind its prompt, and so are those that were put behind it before.
 
     :raises InvalidJobRequest: if a part is no longer valid.
     :raises StorageUnavailable: if an input image cannot be read at present.
@@ -36,6 +39,7 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
     uploads = input_sources(job)
     # A follow-up pass has no prompt.
     version = job.template_version if job.root_id is None else None
+    added = "" if version is None else added_instruction(job)
     job_request = composition.compose(
         actor=actor,
         template=version,
@@ -58,6 +62,7 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
         batch=job.batch,
         row_key=job.row_key,
         passes=requested_passes(job),
+        instruction="\n".join(filter(None, (added, instruction))),
     )
     return replace(
         as_received(job_request, job),
@@ -66,6 +71,24 @@ def job_request_from(*, actor: Actor, job: Job) -> JobRequest:
         # All was given above, as it became; what of it somebody chose is told by the job.
         chosen=job.chosen,
     )
+
+
+def added_instruction(job: Job) -> str:
+    """Return what was put behind the text of a job's template, such as a reviewer's note.
+
+    It is not stored by itself: a version of a template never changes, so what its text does not say
+    was added.
+    """
+    version = job.template_version
+    if version is None or job.root_id is not None:
+        return ""
+    try:
+        variables = prompts.variables_from(version.variables)
+        text = prompts.render(version.body, variables, job.variables).text
+    except prompts.PromptTemplateError:
+        # The values were erased, and the prompt with them.
+        return ""
+    return job.prompt[len(text) :].strip() if job.prompt.startswith(f"{text}\n") else ""
 
 
 def requested_passes(job: Job) -> tuple[Pass, ...]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.contenttypes.models import ContentType
+from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.source_types import GENERATED
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Placement
+from imagegen_app.services.gateways import storage
 from imagegen_app.services.library import alt_texts, delivery
 
 if TYPE_CHECKING:
@@ -158,6 +160,22 @@ def placed_assets(targets: Iterable[Model], field: str) -> dict[str, Asset | Non
         {p.object_id: p.asset for p in placements if values[p.object_id] == p.placed_value}
     )
     return assets
+
+
+def held_url(target: Model, field: str) -> str:
+    """Return the address of the image that a field holds, whoever put it there; empty for none.
+
+    The storage is not asked whether the file exists. For people who may see the objects.
+    """
+    value: Any = getattr(target, field, None)
+    if isinstance(value, Asset):
+        return "" if value.hard_category else delivery.preview_url(value, width=320)
+    if not isinstance(value, FieldFile) or not value:
+        return ""
+    try:
+        return storage.GuardedStorage(value.storage).url(str(value.name))
+    except storage.StorageFailed:
+        return ""
 
 
 def _stored_value(target: Model, field: str) -> str:

@@ -74,6 +74,8 @@ class Decision:
     note: str = ""
     #: A `RejectionReason`, of a rejection.
     reason: str = ""
+    #: Whether a rejection may do without a reason, as where many images are decided one after the other.
+    is_reason_optional: bool = False
     #: "yes" or "no" by the key of the checklist's question.
     answers: Mapping[str, str] = field(default_factory=dict)
 
@@ -224,6 +226,8 @@ def _require_unchanged(current: Asset, seen: Shown, decision: Decision) -> None:
 
 def _required_reason(decision: Decision) -> str:
     known = {one.value for one in RejectionReason}
+    if decision.is_reason_optional and not decision.reason:
+        return ""
     if decision.reason not in known:
         reason = _("Choose the reason of the rejection.")
     elif decision.reason == RejectionReason.OTHER and not decision.note.strip():

@@ -22,7 +22,7 @@ from imagegen_app.services.foundation.wakeups import wake_now
 from imagegen_app.services.gateways import spool
 from imagegen_app.services.jobs import job_previews, kept_answers, leases, text_calls
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
-from imagegen_app.services.library import takedown, withdrawal_tasks
+from imagegen_app.services.library import scheduled_placements, takedown, withdrawal_tasks
 from imagegen_app.services.policy import grant_expiry
 from imagegen_app.services.worker import _recovery, finished_work
 
@@ -70,6 +70,8 @@ def sweep() -> int:
         grant_expiry.record_expired(WORKER_ACTOR)
         text_calls.end_lost(WORKER_ACTOR)
         table_uploads.delete_expired()
+    if found.must_place:
+        scheduled_placements.place_due()
     if found.must_mail and wakeups.claim_slot(
         finished_work.MAILING, seconds=finished_work.MAILING_SECONDS
     ):
@@ -114,6 +116,8 @@ class _Found:
     must_seal: bool
     must_publish: bool
     must_clear: bool
+    #: Whether an image that was scheduled for now is to be placed.
+    must_place: bool
     #: Whether people may want a mail about finished work.
     must_mail: bool
     #: Whether a withdrawal has left something to do.
@@ -127,6 +131,7 @@ class _Found:
             self.must_seal,
             self.must_publish,
             self.must_clear,
+            self.must_place,
             self.must_mail,
             self.must_follow_up,
         )
@@ -146,6 +151,7 @@ def _look() -> _Found:
             and wakeups.is_slot_free(PUBLISHING, seconds=PUBLISHING_SECONDS)
         ),
         must_clear=wakeups.is_slot_free(CLEARING, seconds=CLEARING_SECONDS),
+        must_place=scheduled_placements.is_due(),
         must_mail=(
             finished_work.is_wanted()
             and wakeups.is_slot_free(finished_work.MAILING, seconds=finished_work.MAILING_SECONDS)

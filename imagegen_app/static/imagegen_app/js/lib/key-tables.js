@@ -41,6 +41,11 @@ export const TABLES = {
     reject: ["r"],
     later: ["u"],
     large: [" "],
+    rate: ["1", "2", "3", "4", "5"],
+    note: ["n"],
+    describe: ["t"],
+    again: ["g"],
+    back: ["Escape"],
     save: ["mod+Enter"],
   },
 };

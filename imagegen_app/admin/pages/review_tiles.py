@@ -1,0 +1,142 @@
+"""Describe the images of a batch's review grid: what each tile shows, and what may be done there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from imagegen_app.core.states import FINAL_STATES, JobState, RejectionReason, ReviewState
+from imagegen_app.models import Asset, AssetRating, Job
+from imagegen_app.models.asset_details import MAX_STARS
+from imagegen_app.models.labels import choices
+from imagegen_app.services.batches import lifecycle, placing, row_list
+from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.library import (
+    alt_texts,
+    delivery,
+    review,
+    review_decisions,
+    review_requests,
+)
+from imagegen_app.services.policy import access
+from imagegen_app.services.policy.access import ActionRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
+
+    from django.db.models import QuerySet
+
+    from imagegen_app.core.actors import Person
+    from imagegen_app.models import Batch
+
+#: Images on one page. Each has up to eight fields, and Django takes a thousand of them.
+TILES: Final = 100
+
+
+def grid_assets(batch: Batch) -> QuerySet[Asset]:
+    """Return a batch's images that people decide about, with what a tile shows of them."""
+    found: QuerySet[Asset] = (
+        Asset.objects.filter(job__batch=batch, is_intermediate=False)
+        .select_related(
+            "job__root__template_version",
+            "job__template_version",
+            "job__requester",
+        )
+        .prefetch_related("renditions")
+    )
+    return found
+
+
+def tiles_of(actor: Person, batch: Batch, assets: Iterable[Asset]) -> list[dict[str, Any]]:
+    """Return what the tiles show, with as many queries as for one."""
+    found = list(assets)
+    keys = [asset.job.row_key for asset in found]
+    labels = lifecycle.row_labels(batch, keys)
+    present = placing.present_images(batch, keys)
+    stars = dict(
+        AssetRating.objects.filter(asset__in=found, person=actor.user).values_list("asset", "stars")
+    )
+    new = replacements_of(found)
+    may_describe_all = access.has_permission(actor, "change_asset")
+    tiles = []
+    for asset in found:
+        suggestion = (
+            "" if asset.alt_text or asset.is_decorative else alt_texts.suggested_text(asset).text
+        )
+        seen = review_decisions.shown(asset)
+        tiles.append(
+            {
+                "asset": asset,
+                "label": labels.get(asset.job.row_key, "") or asset.job.row_key,
+                "url": delivery.preview_url(asset, width=320),
+                "large": delivery.preview_url(asset, width=1280),
+                "present": present.get(asset.job.row_key, ""),
+                "why_not": review.refusal_reason(actor, asset, ReviewState.APPROVED),
+                "shown": f"{seen.sha256}:{seen.state}",
+                "stars": stars.get(asset.pk, 0),
+                "suggestion": suggestion,
+                "may_describe": may_describe_all or review_requests.is_own(actor, asset),
+                "new": new.get(pass_chain.root_job(asset.job).pk),
+                "is_pending": asset.review_state == ReviewState.PENDING.value,
+                "refusal": None,
+                "note": "",
+            }
+        )
+    return tiles
+
+
+def replacements_of(assets: Iterable[Asset]) -> dict[Any, dict[str, Any]]:
+    """Return by the first job of an image what was requested in its place, and how far that is."""
+    roots = {pass_chain.root_job(asset.job).pk for asset in assets}
+    jobs = Job.objects.filter(replaces__in=roots).order_by("pk")
+    return {job.replaces_id: _replacement(job) for job in jobs}
+
+
+def _replacement(job: Job) -> dict[str, Any]:
+    is_over = JobState(job.state) in FINAL_STATES or job.state == JobState.UNCERTAIN.value
+    return {
+        "job": job.pk,
+        "is_made": job.state == JobState.SUCCEEDED.value,
+        "is_over": is_over,
+        "state": str(job.get_state_display()),
+        "error": row_list.error_words(job) if is_over else "",
+    }
+
+
+def replacement_shown(job: Job, asset: Asset) -> dict[str, Any] | None:
+    """Return how far the job in an image's place is; None where its own image is shown already."""
+    return None if pass_chain.root_job(asset.job).pk == job.pk else _replacement(job)
+
+
+def shared_context(actor: Person, batch: Batch) -> dict[str, Any]:
+    """Return what is the same for all tiles."""
+    may_request = access.has_permission(actor, "request_job")
+    return {
+        "batch": batch,
+        "reasons": choices(RejectionReason),
+        "stars_offered": range(MAX_STARS + 1),
+        "note_max": review_requests.MAX_NOTE_CHARS,
+        "may_request": may_request,
+        "price": _price(batch) if may_request else None,
+        "currency": batch.currency,
+    }
+
+
+def _price(batch: Batch) -> Decimal | None:
+    try:
+        return lifecycle.estimate_cost(batch.template_version, batch.image_model, rows=1)
+    except ActionRefused:
+        # Without a price nothing can be requested; the press of the button says why.
+        return None
+
+
+def state_choices() -> list[tuple[str, str]]:
+    """Return the review states that the grid can show."""
+    return [
+        (ReviewState.PENDING.value, _("To review")),
+        (ReviewState.APPROVED.value, pgettext("several images", "Approved")),
+        (ReviewState.REJECTED.value, pgettext("several images", "Rejected")),
+    ]

@@ -1,0 +1,210 @@
+"""Export what became of a batch's rows as CSV or XLSX, read in chunks so that memory stays bounded.
+
+No cell can be run as a formula. Prompts stand in it only for people who may read them, amounts only
+for people who may see costs; the export is recorded before its first line is written.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from django.db.models import Prefetch
+from django.utils.translation import gettext as _
+
+from imagegen_app.core.actors import Person
+from imagegen_app.core.csv_cells import CsvTable, guarded
+from imagegen_app.models import Asset, Batch, Job, Placement
+from imagegen_app.services.batches import lifecycle, row_list
+from imagegen_app.services.foundation import event_log, stored_messages
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.library import alt_texts
+from imagegen_app.services.policy import access
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from imagegen_app.core.actors import Actor
+
+COLUMNS: Final = (
+    "row",
+    "label",
+    "state",
+    "error",
+    "prompt",
+    "seed",
+    "model",
+    "cost",
+    "currency",
+    "job",
+    "asset",
+    "file",
+    "alt_text",
+    "review_state",
+    "placed_on",
+)
+_COST: Final = COLUMNS.index("cost")
+_IMAGE_COLUMNS: Final = len(COLUMNS) - COLUMNS.index("asset")
+CSV, XLSX = "csv", "xlsx"
+_CHUNK: Final = 500
+#: What no XML may hold, so no XLSX either.
+_NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+#: What a cell of a spreadsheet can hold.
+_MAX_CELL_CHARS: Final = 32_767
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Who reads the table, and how the link of a file is written."""
+
+    actor: Actor
+    shows_money: bool
+    reads_all_prompts: bool
+    link: Callable[[Asset], str]
+
+
+def has_xlsx() -> bool:
+    """Return whether `openpyxl` is installed, which writes XLSX (the extra `xlsx`)."""
+    return find_spec("openpyxl") is not None
+
+
+def export_lines(
+    *, actor: Actor, batch: Batch, link: Callable[[Asset], str], kind: str = CSV
+) -> Iterator[list[object]]:
+    """Record the export, and return its lines, the names of the columns first.
+
+    `link` returns the address of an asset's file or page. Rows without an image have one line, others
+    one for each image; rows that were skipped or not started stand at the end.
+
+    :raises NotPermitted: if it is another person's batch, and the actor may not see every batch.
+    """
+    is_own = isinstance(actor, Person) and batch.requester_id == actor.user.pk
+    if not is_own:
+        access.require_permission(actor, "view_batch")
+    reader = _Reader(
+        actor=actor,
+        shows_money=is_own or access.has_permission(actor, "view_costs"),
+        reads_all_prompts=access.has_permission(actor, "view_prompt"),
+        link=link,
+    )
+    _record(actor=actor, batch=batch, kind=kind, has_prompts=reader.reads_all_prompts or is_own)
+    return _lines(batch, reader)
+
+
+def write_csv(lines: Iterable[Iterable[object]]) -> Iterator[str]:
+    """Yield the lines as CSV, some at a time."""
+    out = io.StringIO()
+    table = CsvTable(out)
+    for number, line in enumerate(lines, start=1):
+        table.write_row(line)
+        if number % _CHUNK == 0:
+            yield _taken(out)
+    yield _taken(out)
+
+
+def write_xlsx(lines: Iterable[Iterable[object]], out: IO[bytes], *, title: str) -> None:
+    """Write the lines as a workbook of one sheet; `openpyxl` keeps no rows in memory.
+
+    :raises ModuleNotFoundError: if `openpyxl` is not installed.
+    """
+    book: Any = import_module("openpyxl").Workbook(write_only=True)
+    sheet = book.create_sheet(re.sub(r"[\[\]:*?/\\]", " ", title)[:31].strip("' ") or "Batch")
+    for line in lines:
+        sheet.append([_xlsx_cell(cell) for cell in line])
+    book.save(out)
+
+
+def _xlsx_cell(cell: object) -> str | None:
+    if cell is None or cell == "":
+        return None
+    return guarded(_NOT_IN_XML.sub("", str(cell)))[:_MAX_CELL_CHARS]
+
+
+def _taken(out: io.StringIO) -> str:
+    text = out.getvalue()
+    out.seek(0)
+    out.truncate()
+    return text
+
+
+@use_case()
+def _record(*, actor: Actor, batch: Batch, kind: str, has_prompts: bool) -> None:
+    event_log.record(
+        actor,
+        "export.created",
+        subject=batch,
+        data={
+            "count": batch.row_count,
+            "kind": "batch rows",
+            "format": kind,
+            "has_prompts": has_prompts,
+        },
+    )
+
+
+def _lines(batch: Batch, reader: _Reader) -> Iterator[list[object]]:
+    yield list(COLUMNS)
+    images = Asset.objects.filter(is_intermediate=False).order_by("position")
+    images = images.prefetch_related(
+        Prefetch("placements", queryset=Placement.objects.active()), "alt_texts"
+    )
+    jobs = row_list.current_jobs(batch).select_related("image_model")
+    jobs = jobs.prefetch_related(Prefetch("assets", queryset=images)).order_by("pk")
+    last: object = None
+    while chunk := list((jobs if last is None else jobs.filter(pk__gt=last))[:_CHUNK]):
+        labels = lifecycle.row_labels(batch, [job.row_key for job in chunk])
+        for job in chunk:
+            found = list(job.assets.all())
+            # Of a chain, only the last pass has images that count; its others say how they ended.
+            row = _line(job, labels.get(job.row_key, ""), reader)
+            if not found:
+                yield [*row, *[""] * _IMAGE_COLUMNS]
+            for number, asset in enumerate(found):
+                # An amount stands in one line of its job, so that a sum over the column is right.
+                own = row if number == 0 else [*row[:_COST], "", *row[_COST + 1 :]]
+                yield [*own, *_image_cells(asset, reader)]
+        last = chunk[-1].pk
+    for row in batch.invalid_rows:
+        reason = stored_messages.translate_stored(str(row.get("reason", "")))
+        yield _without_job(str(row.get("row", "")), "", row_list.SKIPPED, reason)
+    start = 0
+    while keys := row_list.pending_keys(batch, start=start, size=_CHUNK):
+        labels = lifecycle.row_labels(batch, keys)
+        for key in keys:
+            yield _without_job(key, labels.get(key, ""), row_list.NOT_STARTED, "")
+        start += len(keys)
+
+
+def _line(job: Job, label: str, reader: _Reader) -> list[object]:
+    is_own = isinstance(reader.actor, Person) and job.requester_id == reader.actor.user.pk
+    return [
+        job.row_key,
+        label,
+        str(job.get_state_display()),
+        row_list.error_words(job),
+        job.prompt if is_own or reader.reads_all_prompts else "",
+        job.seed,
+        job.image_model.name,
+        job.actual_cost if reader.shows_money else "",
+        job.currency if reader.shows_money else "",
+        job.pk,
+    ]
+
+
+def _image_cells(asset: Asset, reader: _Reader) -> list[object]:
+    places = [f"{one.object_label} ({one.field})" for one in asset.placements.all()]
+    return [
+        asset.pk,
+        reader.link(asset),
+        _("decorative") if asset.is_decorative else alt_texts.text_for(asset),
+        str(asset.get_review_state_display()),
+        "; ".join(places),
+    ]
+
+
+def _without_job(key: str, label: str, state: str, reason: str) -> list[object]:
+    return [key, label, row_list.group_label(state), reason, *[""] * (len(COLUMNS) - 4)]

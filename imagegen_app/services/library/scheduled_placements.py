@@ -1,0 +1,304 @@
+"""Place approved images at a later time: stored until a sweep finds them due, checked again then.
+
+What nobody may place any more, or whose object was deleted or changed meanwhile, is dropped with the
+reason, which the batch's page tells.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import router
+from django.utils.translation import gettext as _
+
+from imagegen_app.core.actors import Person, System
+from imagegen_app.core.states import ReviewState
+from imagegen_app.models import ScheduledPlacement
+from imagegen_app.services.foundation import clock, event_log, past_events
+from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.library import placement
+from imagegen_app.services.policy import access, closed_content
+from imagegen_app.services.policy.access import ActionRefused
+from imagegen_app.services.policy.storage_refusals import StorageUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from django.db.models import Model, QuerySet
+
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.models import Asset, Batch
+
+logger = logging.getLogger("imagegen.placement")
+
+SCHEDULE: Final = System("schedule")
+#: Images scheduled with one press.
+MAX_AT_ONCE: Final = 1000
+#: Nobody plans further ahead; a slip in the year would be found by nobody.
+MAX_DAYS: Final = 366
+#: Placements that one sweep carries out; the next one goes on.
+_PLACED_AT_ONCE: Final = 100
+#: After a failure of the storage.
+_RETRY_SECONDS: Final = 300
+_State = ScheduledPlacement.State
+
+
+class CannotSchedule(ActionRefused):
+    """The placement cannot be scheduled, or not changed any more."""
+
+    code = "cannot_schedule"
+
+
+@use_case()
+def schedule(
+    *,
+    actor: Person,
+    pairs: Iterable[tuple[Asset, Model]],
+    field: str,
+    due_at: datetime,
+    batch: Batch | None = None,
+) -> int:
+    """Schedule approved assets for a field of their objects; return how many are scheduled then.
+
+    An asset that is scheduled there already is moved to the new time.
+
+    :raises NotPermitted: if the actor may not place assets, or not change one of the objects.
+    :raises CannotSchedule: if the time is not in the year ahead, there are too many, an asset is not
+        approved, or another image is scheduled for the same field.
+    """
+    access.require_permission(actor, "place_asset")
+    _require_time(due_at)
+    chosen = list(pairs)
+    if len(chosen) > MAX_AT_ONCE:
+        raise _refusal(
+            _("At most %(most)s images can be scheduled together.") % {"most": MAX_AT_ONCE},
+            _("Choose fewer."),
+        )
+    for asset, target in chosen:
+        _schedule_one(actor, asset, target, field=field, due_at=due_at, batch=batch)
+    return len(chosen)
+
+
+def _schedule_one(
+    actor: Person,
+    asset: Asset,
+    target: Model,
+    *,
+    field: str,
+    due_at: datetime,
+    batch: Batch | None,
+) -> None:
+    access.require_content_change(actor, target)
+    closed_content.require_open_asset(asset)
+    if asset.review_state != ReviewState.APPROVED.value:
+        raise _refusal(_("It is not approved."), _("Ask a reviewer to approve it first."))
+    kind = ContentType.objects.get_for_model(target)
+    slot = f"{kind.pk}:{target.pk}:{field}"
+    known = ScheduledPlacement.objects.select_for_update().filter(slot=slot).first()
+    if known is not None and known.asset_id != asset.pk:
+        raise _refusal(
+            _("Another image is scheduled for “%(object)s”.") % {"object": known.object_label},
+            _("Cancel that first."),
+        )
+    if known is not None and known.due_at == due_at:
+        return
+    row = known or ScheduledPlacement(
+        asset=asset,
+        batch=batch,
+        content_type=kind,
+        object_id=str(target.pk),
+        field=field,
+        object_label=str(target)[:200],
+        present_value=placement.value_of(target, field)[:300],
+        slot=slot,
+    )
+    row.requester = actor.user
+    row.due_at = due_at
+    row.save()
+    _record(actor, "placement.scheduled", row, due_at=due_at.isoformat())
+
+
+@use_case()
+def reschedule(*, actor: Person, batch: Batch, keys: Collection[int], due_at: datetime) -> int:
+    """Move waiting placements of a batch to another time; return how many wait for it then.
+
+    :raises NotPermitted: if the actor may not place assets.
+    :raises CannotSchedule: if the time is not in the year ahead, or none of them waits any more.
+    """
+    access.require_permission(actor, "place_asset")
+    _require_time(due_at)
+    rows = list(_waiting(batch, keys).select_for_update())
+    if not rows:
+        raise _nothing_waits(batch, keys)
+    for row in rows:
+        if row.due_at == due_at:
+            continue
+        # Whoever sets the time answers for the placement: their permissions are checked then.
+        row.due_at, row.requester = due_at, actor.user
+        row.save(update_fields=["due_at", "requester"])
+        _record(actor, "placement.scheduled", row, due_at=due_at.isoformat())
+    return len(rows)
+
+
+@use_case()
+def cancel(*, actor: Person, batch: Batch, keys: Collection[int]) -> int:
+    """Cancel waiting placements of a batch; return how many were cancelled.
+
+    :raises NotPermitted: if the actor may not place assets.
+    :raises CannotSchedule: if none of them waits any more.
+    """
+    access.require_permission(actor, "place_asset")
+    rows = list(_waiting(batch, keys).select_for_update())
+    if not rows:
+        raise _nothing_waits(batch, keys)
+    for row in rows:
+        _end(row, _State.CANCELLED)
+        _record(actor, "placement.dropped", row, reason_code="cancelled")
+    return len(rows)
+
+
+def is_due() -> bool:
+    """Return whether a placement is due."""
+    rows = ScheduledPlacement.objects.filter(state=_State.WAITING, due_at__lte=clock.now())
+    return bool(rows.exists())
+
+
+def place_due() -> int:
+    """Place what is due, each in a transaction of its own; return how many were placed."""
+    rows = ScheduledPlacement.objects.filter(state=_State.WAITING, due_at__lte=clock.now())
+    placed = 0
+    for key in list(rows.order_by("due_at", "pk").values_list("pk", flat=True)[:_PLACED_AT_ONCE]):
+        try:
+            placed += _place(key)
+        except StorageUnavailable:
+            _postpone(key)
+        except Exception:
+            # Perhaps of the site's own code, which is called when an object is saved.
+            logger.exception("The scheduled placement %s failed; it is tried again.", key)
+            _postpone(key)
+    return placed
+
+
+@use_case()
+def _place(key: int) -> bool:
+    """Place one image, or drop it with the reason; return whether it was placed."""
+    row = (
+        ScheduledPlacement.objects.select_for_update()
+        .filter(pk=key, state=_State.WAITING, due_at__lte=clock.now())
+        .first()
+    )
+    if row is None:
+        # Cancelled, moved or placed by another worker meanwhile.
+        return False
+    reason, code = _drop_reason(row)
+    if not reason:
+        target: Any = row.target
+        try:
+            placement.attach(
+                actor=Person(_person(row)), asset=row.asset, target=target, field=row.field
+            )
+        except StorageUnavailable:
+            raise
+        except ActionRefused as refusal:
+            reason, code = refusal.reason, refusal.code
+    if reason:
+        _end(row, _State.DROPPED, reason=reason)
+        _record(SCHEDULE, "placement.dropped", row, reason_code=code)
+        return False
+    _end(row, _State.PLACED)
+    return True
+
+
+def _drop_reason(row: ScheduledPlacement) -> tuple[str, str]:
+    """Return why a due image is not placed, in words and as a code; both empty if it may be."""
+    user = _person(row)
+    if user is None or not user.is_active:
+        return _("The account that scheduled it is no longer active."), "account_gone"
+    try:
+        target = row.target
+    except (AttributeError, ObjectDoesNotExist):
+        # The model itself is gone from the site.
+        target = None
+    if target is None:
+        return _("The object was deleted meanwhile."), "object_deleted"
+    if placement.is_placed(asset=row.asset, target=target, field=row.field):
+        return "", ""
+    if placement.value_of(target, row.field)[:300] != row.present_value:
+        return _("Somebody has changed the object's image meanwhile."), "object_changed"
+    return "", ""
+
+
+def _person(row: ScheduledPlacement) -> Any:
+    """Return who scheduled it as they are now, so that a permission withdrawn no longer counts."""
+    if row.requester_id is None:
+        return None
+    people = get_user_model()
+    return people.objects.using(router.db_for_write(people)).filter(pk=row.requester_id).first()
+
+
+@use_case(audited=False)
+def _postpone(key: int) -> None:
+    ScheduledPlacement.objects.filter(pk=key, state=_State.WAITING).update(
+        due_at=clock.now() + timedelta(seconds=_RETRY_SECONDS)
+    )
+
+
+def _end(row: ScheduledPlacement, state: ScheduledPlacement.State, *, reason: str = "") -> None:
+    row.state, row.reason, row.ended_at, row.slot = state, reason[:300], clock.now(), None
+    row.save(update_fields=["state", "reason", "ended_at", "slot"])
+
+
+def _waiting(batch: Batch, keys: Collection[int]) -> QuerySet[ScheduledPlacement]:
+    found: QuerySet[ScheduledPlacement] = ScheduledPlacement.objects.filter(
+        batch=batch, pk__in=list(keys)[:MAX_AT_ONCE], state=_State.WAITING
+    )
+    return found.order_by("pk")
+
+
+def _require_time(due_at: datetime) -> None:
+    now = clock.now()
+    if not now < due_at <= now + timedelta(days=MAX_DAYS):
+        raise _refusal(
+            _("The time is not within the year ahead."), _("Choose a time in the future.")
+        )
+
+
+def _nothing_waits(batch: Batch, keys: Collection[int]) -> CannotSchedule:
+    rows = ScheduledPlacement.objects.filter(batch=batch, pk__in=list(keys)[:MAX_AT_ONCE])
+    ended = rows.select_related("asset").order_by("-ended_at").first()
+    kinds = ("placement.dropped", "placement.created")
+    known = "" if ended is None else past_events.who_and_when(ended.asset, *kinds)
+    reason = _("None of these placements waits for its time any more.")
+    return CannotSchedule(
+        _("Nothing was changed."),
+        reason=f"{reason} {known}".strip(),
+        remedy="",
+        is_already_done=ended is not None,
+    )
+
+
+def _refusal(reason: str, remedy: str) -> CannotSchedule:
+    return CannotSchedule(_("Nothing was scheduled."), reason=reason, remedy=remedy)
+
+
+def _record(actor: Actor, kind: str, row: ScheduledPlacement, **data: str) -> None:
+    content = row.content_type
+    event_log.record(
+        actor,
+        kind,
+        subject=row.asset,
+        job=row.asset.job,
+        asset=row.asset,
+        data={
+            "target": f"{content.app_label}.{content.model}:{row.object_id}",
+            "field": row.field,
+            **data,
+        },
+        personal={"target_label": row.object_label},
+    )
