@@ -29,7 +29,7 @@ from imagegen_app.core.operations import Operation
 from imagegen_app.core.variable_kinds import VariableKind
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion, labels
 from imagegen_app.models.templates import SEED_STRATEGIES
-from imagegen_app.services.job_requests import pass_planning, templates
+from imagegen_app.services.job_requests import pass_planning, template_drafts
 from imagegen_app.services.policy import model_catalog
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class TemplateForm(AnyModelForm):
         follow_ups = self._passes(data)
         if follow_ups is None or self.errors:
             return data
-        draft = templates.Draft(
+        draft = template_drafts.Draft(
             body=data["body"],
             negative=data["negative"],
             variables=self._variables(data),
@@ -233,7 +233,7 @@ class TemplateForm(AnyModelForm):
             note=data["version_note"],
         )
         try:
-            templates.check(draft)
+            template_drafts.check(draft)
         except model_catalog.InvalidRecord as error:
             first = {"passes": "pass_0", "guides": "guide_0_asset", "width": "size"}
             field = first.get(error.field, error.field)

@@ -16,6 +16,7 @@ from imagegen_app.services.job_requests import (
     creation,
     job_actions,
     sessions,
+    template_drafts,
     templates,
     waiting_jobs,
 )
@@ -334,7 +335,7 @@ COMMANDS = [
         "template.version_published",
         arranged.rolled_forward,
         lambda actor, row: templates.publish(
-            actor=actor, template=row, draft=templates.draft_of(row.versions.get(number=1))
+            actor=actor, template=row, draft=template_drafts.draft_of(row.versions.get(number=1))
         ),
         note="roll back",
     ),

@@ -16,9 +16,9 @@ from imagegen_app.core.template_document import TemplateEntry
 from imagegen_app.core.types import ControlGuide, Lora
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.services.foundation.messages import sentence_of
-from imagegen_app.services.job_requests import templates
+from imagegen_app.services.job_requests import template_drafts
 from imagegen_app.services.job_requests.fixed_guides import FixedGuide
-from imagegen_app.services.job_requests.templates import Draft
+from imagegen_app.services.job_requests.template_drafts import Draft
 from imagegen_app.services.policy.model_catalog import InvalidRecord
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def read_draft(
         return None, wrong
     try:
         draft = _draft_of(entry, models)
-        templates.check(draft)
+        template_drafts.check(draft)
     except InvalidRecord as refusal:
         return None, [problem_of(entry, refusal)]
     except passes.PassError as error:

@@ -20,9 +20,9 @@ from imagegen_app.models import ImageModel, PromptTemplate
 from imagegen_app.services.foundation.messages import sentence_of
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import setup_reader
-from imagegen_app.services.job_requests import templates
+from imagegen_app.services.job_requests import template_drafts, templates
 from imagegen_app.services.job_requests._template_entries import entry_of, problem_of, read_draft
-from imagegen_app.services.job_requests.templates import Draft
+from imagegen_app.services.job_requests.template_drafts import Draft
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.model_catalog import InvalidRecord
@@ -89,13 +89,15 @@ def export(*, actor: Actor, rows: Iterable[PromptTemplate]) -> dict[str, Any]:
     """
     access.require_permission(actor, "view_prompttemplate")
     return write_templates(
-        _entry_of(one, templates.draft_of(one.current)) for one in rows if one.current is not None
+        _entry_of(one, template_drafts.draft_of(one.current))
+        for one in rows
+        if one.current is not None
     )
 
 
 def describe(version: TemplateVersion) -> dict[str, Any]:
     """Return what a file says of the content of a version; the parts of its template are left out."""
-    entry = _entry_of(version.template, templates.draft_of(version))
+    entry = _entry_of(version.template, template_drafts.draft_of(version))
     (written,) = write_templates([entry])["templates"]
     return {name: value for name, value in written.items() if name not in {"slug", *_OF_TEMPLATE}}
 
@@ -212,7 +214,7 @@ def _planned(entry: TemplateEntry, draft: Draft, template: PromptTemplate | None
     if template is None or template.current is None:
         change = FileChange(entry.slug, entry.name, FileAction.CREATE)
         return _Planned(entry, draft, template, change)
-    published = templates.draft_of(template.current)
+    published = template_drafts.draft_of(template.current)
     before = write_templates([_entry_of(template, published)])["templates"][0]
     told = entry_of(
         draft,
@@ -223,7 +225,7 @@ def _planned(entry: TemplateEntry, draft: Draft, template: PromptTemplate | None
     )
     after = write_templates([told])["templates"][0]
     # A note alone, or another line end, is no other content.
-    is_same = templates.is_same(published, draft)
+    is_same = template_drafts.is_same(published, draft)
     parts = tuple(
         name
         for name in {**before, **after}
