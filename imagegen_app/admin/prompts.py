@@ -116,20 +116,22 @@ class PromptTemplateAdmin(RecordAdmin):
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         request.imagegen_draft = form.draft  # type: ignore[attr-defined]  # carried to `write`
+        request.imagegen_details = form.details()  # type: ignore[attr-defined]  # as above
         return super().save_form(request, form, change)
 
     def write(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
         """Create the template, or rename it and publish a version if its content changed."""
         actor, draft = self.actor(request), request.imagegen_draft  # type: ignore[attr-defined]  # see save_form
+        details = request.imagegen_details  # type: ignore[attr-defined]  # as above
         if not change:
             created = templates.create(
-                actor=actor, name=obj.name, slug=obj.slug, purpose=obj.purpose, draft=draft
+                actor=actor, name=obj.name, slug=obj.slug, draft=draft, details=details
             )
             obj.pk, obj.current = created.pk, created.current
             obj._state.adding = False  # noqa: SLF001 - the row is stored
             return
         stored = PromptTemplate.objects.select_related("current").get(pk=obj.pk)
-        templates.rename(actor=actor, template=stored, name=obj.name, purpose=obj.purpose)
+        templates.change_details(actor=actor, template=stored, details=details)
         templates.publish(actor=actor, template=stored, draft=draft)
 
     @admin.display(description=gettext_lazy("versions"))

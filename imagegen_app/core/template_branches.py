@@ -131,7 +131,9 @@ class _Walk:
             return True
         self.evaluations -= count * len(wanted)
         return any(
-            all(is_true(test, dict(zip(names, row, strict=True))) is is_so for test, is_so in wanted)
+            all(
+                is_true(test, dict(zip(names, row, strict=True))) is is_so for test, is_so in wanted
+            )
             for row in product(*values)
         )
 

@@ -72,7 +72,9 @@ def _of_variable(variable: Variable) -> _Range:
         case VariableKind.COLOUR:
             high = min(high, _COLOUR_CHARS)
         case VariableKind.NUMBER:
-            bounds = [len(str(one)) for one in (variable.minimum, variable.maximum) if one is not None]
+            bounds = [
+                len(str(one)) for one in (variable.minimum, variable.maximum) if one is not None
+            ]
             high = min(high, max([_NUMBER_CHARS, *bounds]))
         case _:
             pass

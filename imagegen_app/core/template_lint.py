@@ -102,7 +102,7 @@ def lint(
     found += _invalid_defaults(variables)
     found += _same_words(texts)
     if max_prompt_chars:
-        found += _length_problems(texts.body, variables, most=max_prompt_chars, model=model)
+        found += length_problems(texts.body, variables, most=max_prompt_chars, model=model)
     order = list(TemplatePart)
     ranks = list(Severity)
     found.sort(
@@ -140,7 +140,9 @@ def _problems_of_text(
             Severity.ERROR,
             part,
             Message(
-                gettext_noop("The variable “%(name)s” is not defined; add it, or correct its name."),
+                gettext_noop(
+                    "The variable “%(name)s” is not defined; add it, or correct its name."
+                ),
                 {"name": one.name},
             ),
             one.place,
@@ -250,7 +252,9 @@ def _same_words(texts: TemplateTexts) -> Iterator[TemplateProblem]:
                     Severity.WARNING,
                     TemplatePart.NEGATIVE,
                     Message(
-                        gettext_noop("“%(words)s” stands in the prompt and in the negative prompt."),
+                        gettext_noop(
+                            "“%(words)s” stands in the prompt and in the negative prompt."
+                        ),
                         {"words": phrase.strip()[:80]},
                     ),
                     Place(number, column + len(phrase) - len(phrase.lstrip()) + 1),
@@ -262,9 +266,10 @@ def _words(text: str) -> list[str]:
     return [one.casefold() for one in _WORDS.findall(text)]
 
 
-def _length_problems(
+def length_problems(
     body: str, variables: Sequence[Variable], *, most: int, model: str
 ) -> Iterator[TemplateProblem]:
+    """Yield that the prompt is too long for a model, or can be; nothing of a text that is not valid."""
     try:
         tree = prompts.checked_tree(with_plain_line_ends(body), variables)
     except PromptTemplateError:

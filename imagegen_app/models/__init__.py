@@ -42,7 +42,12 @@ from imagegen_app.models.placements import Placement
 from imagegen_app.models.preferences import MailPreference
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.sessions import StudioSession
-from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
+from imagegen_app.models.templates import (
+    PromptTemplate,
+    TemplateFavourite,
+    TemplateGroup,
+    TemplateVersion,
+)
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
 
@@ -92,6 +97,7 @@ __all__ = [
     "StudioSession",
     "Tag",
     "TemplateFavourite",
+    "TemplateGroup",
     "TemplateVersion",
     "Verdict",
     "WebhookDelivery",

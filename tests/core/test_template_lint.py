@@ -108,7 +108,11 @@ def test_words_in_both_prompts_are_told() -> None:
 
 
 def test_tags_leave_lines_where_they_are() -> None:
-    assert literal_text("A {{ a\n}} b\r\n{% if x %}c{% endif %}").split("\n") == ["A  ", " b", " c "]
+    assert literal_text("A {{ a\n}} b\r\n{% if x %}c{% endif %}").split("\n") == [
+        "A  ",
+        " b",
+        " c ",
+    ]
 
 
 _VALUES = st.sampled_from(["", "oak", "pine", "a", "yes", "no", "0", "1", "7"])

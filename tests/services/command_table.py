@@ -353,10 +353,12 @@ COMMANDS = [
         note="restore",
     ),
     Command(
-        "job_requests.templates.rename",
+        "job_requests.templates.change_details",
         "template.changed",
         arranged.template,
-        lambda actor, row: templates.rename(actor=actor, template=row, name="Mugs", purpose="Shop"),
+        lambda actor, row: templates.change_details(
+            actor=actor, template=row, details=templates.TemplateDetails("Mugs", "Shop")
+        ),
     ),
     Command(
         "library.review.approve",

@@ -19,10 +19,9 @@ from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Batch
 from imagegen_app.services.batches import batch_actions, earlier_results, lifecycle, selections
 from imagegen_app.services.foundation import stored_messages, wakeups, worker_registry
-from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.jobs import batch_counts
 from imagegen_app.services.library import delivery
-from imagegen_app.services.policy import access, setup_progress
+from imagegen_app.services.policy import access, setup_progress, template_access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class BatchPages(Pages):
             selection = selections.loads(actor=actor, token=str(request.session.get(name, "")))
         except ActionRefused as refusal:
             return self.refused(request, refusal, status=400)
-        version = _version(request, selection)
+        version = _version(request, actor, selection)
         sent = request.POST if request.method == "POST" else None
         same_template = sent is not None and sent.get("shown_template") == (
             version.template.slug if version else ""
@@ -192,9 +191,9 @@ class BatchPages(Pages):
             )
 
 
-def _version(request: HttpRequest, selection: Selection) -> TemplateVersion | None:
+def _version(request: HttpRequest, actor: Person, selection: Selection) -> TemplateVersion | None:
     slug = request.POST.get("template") or request.GET.get("template") or selection.target.template
-    return content_fields.published_version(str(slug))
+    return template_access.usable_version(actor, str(slug))
 
 
 def _plan(

@@ -12,7 +12,7 @@ from imagegen_app.core import prompts
 from imagegen_app.models import ImageModel, PromptTemplate
 from imagegen_app.services.batches import lifecycle
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, template_access
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
@@ -50,9 +50,7 @@ class BatchForm(forms.Form):
     ) -> None:
         super().__init__(data, initial={"template": version.template.slug if version else ""})
         self.version = version
-        self._field("template").queryset = PromptTemplate.objects.filter(
-            is_archived=False, current__isnull=False
-        ).order_by("name")
+        self._field("template").queryset = template_access.usable_templates(actor).order_by("name")
         granted = [m.pk for m in access.granted_models(actor)]
         self._field("image_model").queryset = ImageModel.objects.filter(pk__in=granted).order_by(
             "name"
@@ -91,9 +89,10 @@ class BatchForm(forms.Form):
         return self.fields[name]
 
     def _add_variables(self, selection: Selection, version: TemplateVersion) -> None:
-        guesses = content_fields.guess_mapping(selection.target, version)
+        variables = prompts.variables_from(version.variables)
+        guesses = content_fields.guess_mapping(selection.target, variables)
         paths = [("", _("fixed value:")), *content_fields.mappable_fields(selection.target.model)]
-        for variable in prompts.variables_from(version.variables):
+        for variable in variables:
             self.variable_names.append(variable.name)
             self.fields[f"map_{variable.name}"] = forms.ChoiceField(
                 choices=paths,

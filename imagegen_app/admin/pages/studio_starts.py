@@ -113,14 +113,10 @@ def _recalled(request: HttpRequest, actor: Person) -> recipes.Recipe | None:
 
 def object_values(request: HttpRequest, target: content_fields.Target) -> dict[str, str]:
     """Return the variables' values of the object that the image is for, if the person may see it."""
-    meta = target.model._meta  # noqa: SLF001 - Django's documented API
-    may_see = any(
-        request.user.has_perm(f"{meta.app_label}.{verb}_{meta.model_name}")
-        for verb in ("view", "change")
-    )
+    may_see = access.may_view_content(access.actor_for(request.user), target.model)
     key = content_fields.parse_key(target.model, request.GET["object"]) if may_see else None
     instance = (
-        None if key is None else target.model._default_manager.filter(pk=key).first()  # noqa: SLF001 - as above
+        None if key is None else target.model._default_manager.filter(pk=key).first()  # noqa: SLF001 - Django's documented API
     )
     return {} if instance is None else content_fields.values_for(target, instance)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.core import passes, prompts
+from imagegen_app.core import passes, prompts, template_lint
 from imagegen_app.core.capabilities import ANY_SIZE
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.types import GenerationRequest, Lora, Operation, Size, texts_in
@@ -106,6 +106,7 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
         raise InvalidRecord(_("A fixed seed needs a number."), field="seed")
     size = template_size(draft.size, ANY_SIZE)
     if draft.image_model is not None:
+        _require_short(draft, variables, draft.image_model)
         size = _require_supported(draft, draft.image_model)
     elif draft.parameters or draft.loras or draft.guides:
         raise InvalidRecord(
@@ -120,6 +121,20 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
     except InvalidPass as error:
         raise InvalidRecord(error.reason, field="passes") from None
     return variables
+
+
+def _require_short(
+    draft: Draft, variables: Sequence[prompts.Variable], image_model: ImageModel
+) -> None:
+    """Require that the prompt can be short enough for the model of a draft.
+
+    :raises InvalidRecord: if it cannot, whatever the values are.
+    """
+    most = adapters.capabilities(image_model).max_prompt_chars
+    found = template_lint.length_problems(draft.body, variables, most=most, model=image_model.name)
+    for one in found:
+        if one.severity is template_lint.Severity.ERROR:
+            raise InvalidRecord(_(one.message.text) % one.message.values, field="body")
 
 
 def _require_supported(draft: Draft, image_model: ImageModel) -> Size:

@@ -190,14 +190,20 @@ def test_a_template_without_a_version_cannot_be_copied(author: Person) -> None:
 def test_a_template_is_renamed_archived_and_restored_in_these_words(author: Person) -> None:
     template = created(author)
 
-    templates.rename(actor=author, template=template, name="Cups", purpose="Shop")
-    templates.rename(actor=author, template=template, name="Cups", purpose="Shop")
+    details = replace(templates.details_of(template), name="Cups", purpose="Shop")
+    templates.change_details(actor=author, template=template, details=details)
+    templates.change_details(actor=author, template=template, details=details)
     templates.archive(actor=author, template=template)
     templates.archive(actor=author, template=template)
     assert PromptTemplate.objects.get().is_archived
     templates.archive(actor=author, template=template, archived=False)
 
-    assert told("template.changed") == {"template": "mugs", "before": "Mugs", "after": "Cups"}
+    assert told("template.changed") == {
+        "template": "mugs",
+        "before": "Mugs",
+        "after": "Cups",
+        "parts": ["name", "purpose"],
+    }
     assert told("template.archived") == told("template.restored") == {"template": "mugs"}
     stored = PromptTemplate.objects.get()
     assert (stored.name, stored.is_archived) == ("Cups", False)
@@ -213,12 +219,12 @@ def test_a_template_is_renamed_archived_and_restored_in_these_words(author: Pers
         lambda actor, template: templates.publish(
             actor=actor, template=template, draft=replace(DRAFT, body="Two {{ product }}")
         ),
-        lambda actor, template: templates.rename(
-            actor=actor, template=template, name="Cups", purpose=""
+        lambda actor, template: templates.change_details(
+            actor=actor, template=template, details=templates.TemplateDetails("Cups")
         ),
         lambda actor, template: templates.archive(actor=actor, template=template),
     ],
-    ids=["create", "duplicate", "publish", "rename", "archive"],
+    ids=["create", "duplicate", "publish", "change_details", "archive"],
 )
 def test_only_authors_change_templates(
     author: Person, change: Callable[[Person, PromptTemplate], Any]
