@@ -55,6 +55,8 @@ _FILTERS: dict[str, Callable[[str], str]] = {
     "capitalize": str.capitalize,
     "trim": str.strip,
 }
+#: What a template may do with a value.
+FILTER_NAMES = (*sorted(_FILTERS), "default")
 
 
 @dataclass(frozen=True, slots=True)

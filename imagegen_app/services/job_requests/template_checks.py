@@ -49,10 +49,25 @@ class ReportedProblem:
         return self.severity is Severity.ERROR
 
     @property
+    def part_label(self) -> str:
+        """The part of the template in words."""
+        return {
+            TemplatePart.BODY: _("Prompt"),
+            TemplatePart.NEGATIVE: _("Negative prompt"),
+            TemplatePart.ALT_PATTERN: _("Alternative text"),
+            TemplatePart.VARIABLES: _("Variables"),
+            TemplatePart.SETTINGS: _("Settings"),
+        }[self.part]
+
+    @property
     def placed_sentence(self) -> str:
         """The sentence after its line and column, where it has them."""
         if not self.line:
             return self.sentence
+        if self.code == "syntax":
+            # These sentences name their line themselves.
+            column = _("column %(column)s") % {"column": self.column}
+            return f"{self.sentence} ({column})"
         place = _("Line %(line)s, column %(column)s:") % {
             "line": self.line,
             "column": self.column,
@@ -101,15 +116,15 @@ def report_on(draft: Draft) -> TemplateReport:
         try:
             template_drafts.check(draft)
         except InvalidRecord as error:
-            part = _part_of(error.field)
-            found.insert(
-                0,
-                ReportedProblem(
-                    "unsupported", Severity.ERROR, part, error.reason, field=error.field
-                ),
-            )
+            found.insert(0, _unsupported(error.reason, field=error.field))
+        except ProviderNotConfigured as error:
+            found.insert(0, _unsupported(str(error), field="image_model"))
     found += _blocked_words(texts, variables)
     return TemplateReport(tuple(found), _undefined(used, draft), variables)
+
+
+def _unsupported(sentence: str, *, field: str) -> ReportedProblem:
+    return ReportedProblem("unsupported", Severity.ERROR, _part_of(field), sentence, field=field)
 
 
 def _undefined(used: Sequence[str], draft: Draft) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from imagegen_app.models import ImageModel, PromptTemplate
 from imagegen_app.services.foundation.messages import sentence_of
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import setup_reader
-from imagegen_app.services.job_requests import template_drafts, templates
+from imagegen_app.services.job_requests import template_checks, template_drafts, templates
 from imagegen_app.services.job_requests._template_entries import (
     KnownNames,
     entry_of,
@@ -233,6 +233,10 @@ def _planned(
     """Compare an entry with the template that the site has."""
     before_details = None if template is None else templates.details_of(template)
     details, notes = read_details(entry, before_details, names)
+    notes += tuple(
+        f"{one.part_label}: {one.placed_sentence}"
+        for one in template_checks.report_on(draft).warnings
+    )
     if template is None or template.current is None:
         change = FileChange(entry.slug, entry.name, FileAction.CREATE, notes=notes)
         return _Planned(entry, draft, details, template, change)
