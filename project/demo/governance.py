@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from imagegen_app.core.actors import System
@@ -211,12 +210,11 @@ def _templates() -> None:
     }
     for slug, (name, purpose, draft) in drafts.items():
         if not PromptTemplate.objects.filter(slug=slug).exists():
-            owner = get_user_model().objects.filter(username="admin").first()
             category = "Pages" if slug == "page-hero" else "Shop"
             templates.create(
                 actor=SEED,
                 name=name,
                 slug=slug,
                 draft=draft,
-                details=templates.TemplateDetails(name, purpose, category, owner),
+                details=templates.TemplateDetails(name, purpose, category),
             )

@@ -26,9 +26,13 @@ COUNT = Variable("count", kind=VariableKind.NUMBER, required=False, minimum=Deci
 EVERY = (PRODUCT, MOOD, WOOD, SALE, COUNT)
 
 
-def codes(body: str, *variables: Variable, negative: str = "", **options: int) -> list[str]:
+def codes(
+    body: str, *variables: Variable, negative: str = "", max_prompt_chars: int = 0
+) -> list[str]:
     """Return the codes of a template's problems with their places, those of unused variables left out."""
-    found = lint(TemplateTexts(body, negative), variables or EVERY, **options)
+    found = lint(
+        TemplateTexts(body, negative), variables or EVERY, max_prompt_chars=max_prompt_chars
+    )
     return [
         f"{one.code}@{one.place.line}:{one.place.column}" if one.place else one.code
         for one in found

@@ -9,6 +9,7 @@ import { sentence } from "../../imagegen_app/static/imagegen_app/js/lib/html.js"
 import { isTyping, matches } from "../../imagegen_app/static/imagegen_app/js/lib/keys.js";
 import { isPick } from "../../imagegen_app/static/imagegen_app/js/lib/pick.js";
 import { changedSince, withoutFiles } from "../../imagegen_app/static/imagegen_app/js/lib/sent.js";
+import { offsetOf } from "../../imagegen_app/static/imagegen_app/js/lib/template-marks.js";
 import { layout, near, step, tooFar } from "../../imagegen_app/static/imagegen_app/js/lib/window.js";
 
 test("polls grow slower and are quick again after news", () => {
@@ -145,4 +146,10 @@ test("keys lead through the rows of a grid, mirrored from right to left", () => 
 test("of pages that are kept, the furthest are forgotten first", () => {
   assert.deepEqual(tooFar([0, 1, 2, 3, 9], 2, 3), [9, 0]);
   assert.deepEqual(tooFar([0, 1], 0, 3), []);
+});
+
+test("a place of the server is found in a text with characters of two units", () => {
+  assert.equal(offsetOf("ab\ncd", 2, 2), 4);
+  assert.equal(offsetOf("\u{1F600}x", 1, 2), 2);
+  assert.equal(offsetOf("ab", 9, 9), 2);
 });
