@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import imagegen_app
 from imagegen_app.core import prompts
 from imagegen_app.core.prompts import Variable, VariableKind
 from imagegen_app.core.template_lint import (
@@ -18,6 +21,8 @@ from imagegen_app.core.template_lint import (
     used_names,
 )
 
+PACKAGE = Path(imagegen_app.__file__).parent
+DOCS = PACKAGE.parent / "docs"
 PRODUCT = Variable("product")
 MOOD = Variable("mood", required=False)
 WOOD = Variable("wood", kind=VariableKind.CHOICE, choices=("oak", "pine"))
@@ -183,3 +188,18 @@ def test_any_text_is_linted(text: str) -> None:
             lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
             assert 1 <= one.place.line <= len(lines)
             assert 1 <= one.place.column <= len(lines[one.place.line - 1]) + 1
+
+
+def test_the_documentation_lists_every_code_with_its_severity() -> None:
+    page = (DOCS / "reference" / "template-problems.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.MULTILINE))
+    sources = [
+        PACKAGE / "core" / "template_lint.py",
+        PACKAGE / "services" / "job_requests" / "template_checks.py",
+    ]
+    text = "".join(one.read_text(encoding="utf-8") for one in sources)
+    named = {code for code in re.findall(r'"([a-z_]+)"', text) if code in listed}
+
+    assert named == set(listed)
+    found = lint(TemplateTexts("{{ x }}{% if product %}{% endif %}"), EVERY)
+    assert all(listed[one.code] == one.severity for one in found)

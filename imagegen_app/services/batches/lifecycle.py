@@ -30,7 +30,7 @@ from imagegen_app.services.job_requests import (
 )
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.library import placement
-from imagegen_app.services.policy import access, budgets
+from imagegen_app.services.policy import access, budgets, template_access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -225,6 +225,7 @@ def start(
 
     `key` is an idempotency key: the same key of the same actor returns the existing batch.
 
+    :raises TemplateNotAllowed: if the template is for other groups.
     :raises NotGranted: if the allowlist does not cover its requests.
     :raises OverBudget: if all rows together do not fit into a budget.
     :raises InvalidJobRequest: if there are no rows or too many, or the estimate exceeds the limit.
@@ -239,6 +240,7 @@ def start(
             % {"most": MAX_ROWS, "number": len(keys)},
             field="rows",
         )
+    template_access.require_use(actor, version.template)
     model = composition.resolve_model(actor, image_model, version)
     access.require_grant(
         actor,

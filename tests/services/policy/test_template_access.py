@@ -10,6 +10,7 @@ import pytest
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, PromptTemplate
 from imagegen_app.services.batches import lifecycle
+from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import templates
 from imagegen_app.services.policy import access, template_access
 from imagegen_app.services.policy.template_access import TemplateNotAllowed
@@ -77,6 +78,18 @@ def test_a_request_and_a_batch_are_refused_alike(site: Site) -> None:
         actor=site.actor, version=version, objects=[row], mapping={"product": "name"}
     )
     assert "for other groups" in plan.rows[0].error
+    target = content_fields.target_by_path("catalog.Product.image")
+    assert target is not None
+    with pytest.raises(TemplateNotAllowed):
+        lifecycle.start(
+            actor=site.actor,
+            version=version,
+            title="Cups",
+            keys=[str(row.pk)],
+            target=target,
+            mapping={"product": "name"},
+            key="one",
+        )
 
 
 def test_who_may_use_a_template_costs_two_queries_for_all_rows_of_a_batch(
