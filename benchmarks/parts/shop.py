@@ -17,7 +17,7 @@ from imagegen_app.models import Batch, Budget
 from imagegen_app.services.batches import lifecycle, row_jobs
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import composition, creation
-from imagegen_app.services.policy import access, model_catalog
+from imagegen_app.services.policy import access, model_catalog, template_access
 from project import seed
 from project.catalog.models import Category, Product
 from project.demo import governance
@@ -70,7 +70,7 @@ def products(number: int) -> list[str]:
 def start(keys: Sequence[str]) -> Batch:
     """Request a batch, as the admin's page does."""
     version, target = (
-        content_fields.published_version(TEMPLATE),
+        template_access.usable_version(EDITOR, TEMPLATE),
         content_fields.target_by_path(TARGET),
     )
     if version is None or target is None:

@@ -50,16 +50,8 @@ def initial_values(actor: Person, key: str) -> dict[str, Any]:
         "quality": job.quality,
         "parameters": parameter_lines(job.parameters) if prompt is not None else "",
         "loras": lora_lines(job.loras),
+        "variables": [dict(row) for row in used.variables] if used else [],
     }
-    for number, row in enumerate(used.variables if used else []):
-        values |= {
-            f"{name}_{number}": row[name] for name in ("name", "kind", "label") if name in row
-        }
-        values |= {
-            f"default_{number}": row.get("default", ""),
-            f"choices_{number}": ", ".join(row.get("choices", [])),
-            f"required_{number}": row.get("required", True),
-        }
     return values
 
 

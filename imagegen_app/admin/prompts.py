@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
@@ -17,9 +17,10 @@ from imagegen_app.admin.base import (
     definition_list,
     link,
 )
-from imagegen_app.admin.pages import parameter_fields, template_versions
+from imagegen_app.admin.pages import parameter_fields, template_editor, template_versions
 from imagegen_app.admin.pages import template_files as template_files_pages
-from imagegen_app.admin.template_form import CELLS, VARIABLE_ROWS, TemplateForm
+from imagegen_app.admin.template_form import TemplateForm
+from imagegen_app.admin.template_list import TemplateListAdmin
 from imagegen_app.core import description_files, passes, prompts
 from imagegen_app.core.limits import MAX_FIXED_GUIDES
 from imagegen_app.forms.admin_urls import admin_url
@@ -34,24 +35,27 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 
+#: Warnings that are told after saving; the form shows them all.
+_SHOWN_WARNINGS = 5
+
+
 @admin.register(PromptTemplate)
-class PromptTemplateAdmin(RecordAdmin):
+class PromptTemplateAdmin(TemplateListAdmin):
     """Named prompts; each change of content is a new version."""
 
     form = TemplateForm
     is_writable = True
-    list_display = ["name", "slug", "purpose", "current", "is_archived"]
-    list_filter = ["is_archived"]
-    list_select_related = ["current__template"]
-    search_fields = ["name", "slug", "purpose"]
+    search_fields = ["name", "slug", "purpose", "category"]
     ordering = ["name"]
     prepopulated_fields = {"slug": ["name"]}
     readonly_fields = ["versions"]
     actions = ["duplicate", "archive", "restore", "export"]
     change_list_template = "imagegen_app/admin/records/template_list.html"
+    change_form_template = "imagegen_app/admin/records/template_form.html"
 
     def get_urls(self) -> list[URLPattern]:
         pages = (
+            template_editor.TemplateEditorPages,
             template_guides.GuidePicturePages,
             template_files_pages.TemplateFilePages,
             template_versions.TemplateVersionPages,
@@ -60,12 +64,12 @@ class PromptTemplateAdmin(RecordAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if not self.has_change_permission(request, obj) and not self.has_add_permission(request):
-            return [(None, {"fields": ["name", "slug", "purpose", "versions"]})]
-        rows = [tuple(f"{cell}_{n}" for cell in CELLS) for n in range(VARIABLE_ROWS)]
+            shown = ["name", "slug", "purpose", "category", "owner", "versions"]
+            return [(None, {"fields": shown})]
         return [
             (None, {"fields": ["name", "slug", "purpose"]}),
             (_("Prompt"), {"fields": ["body", "negative"]}),
-            (_("Variables"), {"fields": rows}),
+            (_("Variables"), {"fields": ["variables"]}),
             (_("For people who cannot see the image"), {"fields": ["alt_pattern"]}),
             (
                 _("Settings"),
@@ -85,6 +89,7 @@ class PromptTemplateAdmin(RecordAdmin):
                     ]
                 },
             ),
+            (_("Library"), {"fields": ["category", "owner_name", "groups"]}),
             *([(_("Versions"), {"fields": ["versions"]})] if obj else []),
         ]
 
@@ -98,6 +103,20 @@ class PromptTemplateAdmin(RecordAdmin):
         # Which images may be chosen as guides depends on the person.
         form.actor = self.actor(request)  # type: ignore[attr-defined]  # `TemplateForm` has it
         return form
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Show what is wrong with the template, and what it says, beside its form."""
+        form, obj = context["adminform"].form, context["original"]
+        may_write = self.has_change_permission(request, obj) if obj else True
+        if may_write:
+            found = template_editor.check_context(
+                self.admin_site, request, self.actor(request), form
+            )
+            context |= {**found, "check_url": template_editor.check_url(obj)}
+        answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return answer
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
@@ -116,20 +135,24 @@ class PromptTemplateAdmin(RecordAdmin):
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         request.imagegen_draft = form.draft  # type: ignore[attr-defined]  # carried to `write`
+        request.imagegen_details = form.details()  # type: ignore[attr-defined]  # as above
+        for problem in form.report.warnings[:_SHOWN_WARNINGS]:
+            messages.warning(request, f"{problem.part_label}: {problem.placed_sentence}")
         return super().save_form(request, form, change)
 
     def write(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
         """Create the template, or rename it and publish a version if its content changed."""
         actor, draft = self.actor(request), request.imagegen_draft  # type: ignore[attr-defined]  # see save_form
+        details = request.imagegen_details  # type: ignore[attr-defined]  # as above
         if not change:
             created = templates.create(
-                actor=actor, name=obj.name, slug=obj.slug, purpose=obj.purpose, draft=draft
+                actor=actor, name=obj.name, slug=obj.slug, draft=draft, details=details
             )
             obj.pk, obj.current = created.pk, created.current
             obj._state.adding = False  # noqa: SLF001 - the row is stored
             return
         stored = PromptTemplate.objects.select_related("current").get(pk=obj.pk)
-        templates.rename(actor=actor, template=stored, name=obj.name, purpose=obj.purpose)
+        templates.change_details(actor=actor, template=stored, details=details)
         templates.publish(actor=actor, template=stored, draft=draft)
 
     @admin.display(description=gettext_lazy("versions"))

@@ -1,4 +1,4 @@
-"""The form of a prompt template, with one row of fields per variable."""
+"""The form of a prompt template: what the library says of it, and the content of its next version."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,6 +20,8 @@ from imagegen_app.admin.fixed_lines import (
     lora_lines,
     parameter_lines,
 )
+from imagegen_app.admin.template_widgets import SourceTextarea, SuggestedInput
+from imagegen_app.admin.variable_rows import ADD_BUTTON, VariableRowsField
 from imagegen_app.core import passes, types
 from imagegen_app.core.limits import (
     MAX_ALT_CHARS,
@@ -26,19 +30,33 @@ from imagegen_app.core.limits import (
     MAX_TEMPLATE_CHARS,
 )
 from imagegen_app.core.operations import Operation
-from imagegen_app.core.variable_kinds import VariableKind
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion, labels
 from imagegen_app.models.templates import SEED_STRATEGIES
-from imagegen_app.services.job_requests import pass_planning, templates
-from imagegen_app.services.policy import model_catalog
+from imagegen_app.services.job_requests import (
+    pass_planning,
+    template_checks,
+    template_drafts,
+    templates,
+)
 
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
+    from imagegen_app.services.job_requests.template_checks import TemplateReport
 
-#: Rows for variables; templates created by code may have more variables.
-VARIABLE_ROWS = 8
-#: The cells of a variable's row.
-CELLS = ("name", "kind", "label", "default", "choices", "required")
+#: Buttons that show the form again, with what was found, and store nothing.
+_CHECK_BUTTONS = ("_check", ADD_BUTTON)
+#: Fields that a draft is made of.
+_VERSION_FIELDS = frozenset(
+    {
+        *("body", "negative", "variables", "operation", "image_model", "size", "count", "quality"),
+        *("seed_strategy", "seed", "parameters", "loras", "alt_pattern", "version_note"),
+    }
+)
+#: Categories that are suggested.
+_MAX_CATEGORIES = 200
+_TEXTS = ("body", "negative", "alt_pattern")
+#: The fields in which problems of a draft's parts are shown, where they are called otherwise.
+_FIELDS = {"passes": "pass_0", "guides": "guide_0_asset", "width": "size"}
 
 
 class TemplateForm(AnyModelForm):
@@ -47,7 +65,7 @@ class TemplateForm(AnyModelForm):
     body = forms.CharField(
         label=gettext_lazy("Prompt"),
         max_length=MAX_TEMPLATE_CHARS,
-        widget=forms.Textarea(attrs={"rows": 5}),
+        widget=SourceTextarea(rows=6),
         help_text=gettext_lazy(
             "Write variables in double braces: {{ product }}. {% if %} is available, too."
         ),
@@ -55,7 +73,16 @@ class TemplateForm(AnyModelForm):
     negative = forms.CharField(
         label=gettext_lazy("Negative prompt"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 2}),
+        max_length=MAX_TEMPLATE_CHARS,
+        widget=SourceTextarea(rows=2),
+    )
+    variables = VariableRowsField(
+        label=gettext_lazy("Variables"),
+        required=False,
+        help_text=gettext_lazy(
+            "What a request fills in. The check offers those that the texts name and that are not "
+            "here yet."
+        ),
     )
     operation = forms.ChoiceField(
         label=gettext_lazy("Operation"),
@@ -112,7 +139,7 @@ class TemplateForm(AnyModelForm):
         label=gettext_lazy("Alternative text"),
         required=False,
         max_length=MAX_ALT_CHARS,
-        widget=forms.Textarea(attrs={"rows": 2}),
+        widget=SourceTextarea(rows=2),
         help_text=gettext_lazy(
             "A sentence with the variables of the prompt, which is suggested for each image: A vase "
             "with {{ flower }} on a table."
@@ -122,26 +149,43 @@ class TemplateForm(AnyModelForm):
         label=gettext_lazy("What changed"), required=False, max_length=200
     )
 
+    owner_name = forms.CharField(
+        label=gettext_lazy("Owner"),
+        required=False,
+        max_length=150,
+        help_text=gettext_lazy(
+            "User name of the person who answers for the template, and whom others are told to ask."
+        ),
+    )
+    groups = forms.ModelMultipleChoiceField(
+        label=gettext_lazy("Groups that may use it"),
+        queryset=Group.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("None of them: everybody who may request images."),
+    )
+
     #: Who edits it; images that this person may use can be chosen as guides.
     actor: Person | None = None
 
     class Meta:
         model = PromptTemplate
-        fields = ["name", "slug", "purpose"]
+        fields = ["name", "slug", "purpose", "category"]
+        widgets = {"category": SuggestedInput}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["image_model"].queryset = ImageModel.objects.order_by("name")  # type: ignore[attr-defined]  # a choice field
         version = self.instance.current if self.instance.pk else None
         self._offer_passes(version)
-        rows = list(version.variables) if version else []
-        for number in range(VARIABLE_ROWS):
-            self._add_row(number, rows[number] if number < len(rows) else {})
+        self._fill_in_details()
+        self.report: TemplateReport | None = None
         self.fields.update(template_guides.guide_fields(version, actor=self.actor))
         if version is not None:
             for name in (
                 "body",
                 "negative",
+                "variables",
                 "alt_pattern",
                 "operation",
                 "image_model",
@@ -169,55 +213,123 @@ class TemplateForm(AnyModelForm):
             words = found[number].instruction if number < len(found) else ""
             self.fields[f"pass_text_{number}"].initial = words
 
-    def _add_row(self, number: int, row: dict[str, Any]) -> None:
-        label = _("Variable %(number)s") % {"number": number + 1}
-        self.fields[f"name_{number}"] = forms.CharField(
-            label=label, required=False, max_length=40, initial=row.get("name", "")
+    def _fill_in_details(self) -> None:
+        stored = self.instance
+        groups: Any = self.fields["groups"]
+        groups.queryset = Group.objects.order_by("name")
+        if "category" not in self.fields:
+            # Who may only look has no field for it.
+            return
+        widget: Any = self.fields["category"].widget
+        used = PromptTemplate.objects.exclude(category="").order_by("category")
+        widget.suggestions = list(
+            used.values_list("category", flat=True).distinct()[:_MAX_CATEGORIES]
         )
-        self.fields[f"kind_{number}"] = forms.ChoiceField(
-            label=_("kind"),
-            required=False,
-            initial=row.get("kind", "text"),
-            choices=[
-                (value, label)
-                for value, label in labels.choices(VariableKind)
-                if value != VariableKind.IMAGE.value
-            ],
-        )
-        self.fields[f"label_{number}"] = forms.CharField(
-            label=_("label"), required=False, max_length=60, initial=row.get("label", "")
-        )
-        self.fields[f"default_{number}"] = forms.CharField(
-            label=_("default"), required=False, max_length=200, initial=row.get("default", "")
-        )
-        self.fields[f"choices_{number}"] = forms.CharField(
-            label=_("choices, separated by commas"),
-            required=False,
-            max_length=500,
-            initial=", ".join(row.get("choices", [])),
-        )
-        self.fields[f"required_{number}"] = forms.BooleanField(
-            label=_("required"), required=False, initial=row.get("required", True)
+        if stored.pk:
+            self.fields["owner_name"].initial = stored.owner.get_username() if stored.owner else ""
+            groups.initial = list(stored.allowed_groups.values_list("group", flat=True))
+        elif self.actor is not None:
+            self.fields["owner_name"].initial = self.actor.user.get_username()
+
+    def is_valid(self) -> bool:
+        """Return whether the template is to be stored: not by a button that only checks it."""
+        return super().is_valid() and not any(one in self.data for one in _CHECK_BUTTONS)
+
+    def clean_owner_name(self) -> Any:
+        """Return the person of this user name; None for an empty one.
+
+        :raises ValidationError: if there is no such person.
+        """
+        name = self.cleaned_data["owner_name"].strip()
+        if not name:
+            return None
+        owner = self.instance.owner if self.instance.pk else None
+        if owner is not None and owner.get_username() == name:
+            return owner
+        users = get_user_model()
+        found = users.objects.filter(is_active=True, **{users.USERNAME_FIELD: name}).first()
+        if found is None:
+            raise forms.ValidationError(_("Nobody who is active has this user name."))
+        return found
+
+    def details(self) -> templates.TemplateDetails:
+        """Return what the valid form says beside the content of a version."""
+        data = self.cleaned_data
+        return templates.TemplateDetails(
+            name=data["name"],
+            purpose=data["purpose"],
+            category=data["category"],
+            owner=data["owner_name"],
+            groups=tuple(data["groups"]),
         )
 
     def clean(self) -> dict[str, Any] | None:
         data = super().clean() or {}
-        if self.errors:
-            return data
+        draft = self._draft(data)
+        self._checked = draft or self._texts_alone(data)
+        self.report = template_checks.report_on(self._checked)
+        for problem in self.report.errors:
+            if draft is not None or problem.code != "unsupported":
+                field = _FIELDS.get(problem.field, problem.field) or str(problem.part)
+                self.add_error(field if field in self.fields else None, problem.placed_sentence)
+        if draft is not None:
+            self.draft = draft
+        return data
+
+    def checked(self) -> tuple[template_drafts.Draft, TemplateReport]:
+        """Return what was checked, and what was found; of a form that was not sent, its version."""
+        if self.report is None:
+            version = self.instance.current if self.instance.pk else None
+            self._checked = (
+                self._initial_texts() if version is None else template_drafts.draft_of(version)
+            )
+            self.report = template_checks.report_on(self._checked)
+            if version is None:
+                # Nobody has written anything yet that could be wrong.
+                self.report = replace(
+                    self.report,
+                    problems=tuple(
+                        one for one in self.report.problems if one.code != "unsupported"
+                    ),
+                )
+        return self._checked, self.report
+
+    def _initial_texts(self) -> template_drafts.Draft:
+        texts: dict[str, Any] = {
+            name: str(self.get_initial_for_field(self.fields[name], name) or "") for name in _TEXTS
+        }
+        rows = self.get_initial_for_field(self.fields["variables"], "variables")
+        variables = self.fields["variables"].clean(rows)
+        return template_drafts.Draft(variables=variables, **texts)
+
+    def _texts_alone(self, data: dict[str, Any]) -> template_drafts.Draft:
+        """Return a draft of the texts, for a form whose other fields are not valid."""
+        texts: dict[str, Any] = {name: data.get(name) or "" for name in _TEXTS}
+        return template_drafts.Draft(variables=data.get("variables") or [], **texts)
+
+    def _draft(self, data: dict[str, Any]) -> template_drafts.Draft | None:
+        """Return the draft of a version; None if one of its fields is not valid, which then says so."""
+        if not set(data) >= _VERSION_FIELDS:
+            return None
         try:
             size = types.Size.parse(data["size"]) if data["size"] else None
         except ValueError:
             self.add_error("size", _("Write it as 1024x768."))
-            return data
-        for name in template_guides.incomplete_rows(data):
+            return None
+        incomplete = template_guides.incomplete_rows(data)
+        for name in incomplete:
             self.add_error(name, _("Choose the image of this guide, or clear its values."))
         follow_ups = self._passes(data)
-        if follow_ups is None or self.errors:
-            return data
-        draft = templates.Draft(
+        if (
+            follow_ups is None
+            or incomplete
+            or any(name.startswith("guide_") for name in self.errors)
+        ):
+            return None
+        return template_drafts.Draft(
             body=data["body"],
             negative=data["negative"],
-            variables=self._variables(data),
+            variables=data["variables"],
             operation=Operation(data["operation"]),
             image_model=data["image_model"],
             size=size,
@@ -232,14 +344,6 @@ class TemplateForm(AnyModelForm):
             alt_pattern=data["alt_pattern"],
             note=data["version_note"],
         )
-        try:
-            templates.check(draft)
-        except model_catalog.InvalidRecord as error:
-            first = {"passes": "pass_0", "guides": "guide_0_asset", "width": "size"}
-            field = first.get(error.field, error.field)
-            self.add_error(field if field in self.fields else None, error.reason)
-        self.draft = draft
-        return data
 
     def _passes(self, data: dict[str, Any]) -> list[passes.Pass] | None:
         """Return the follow-up passes; None if one is not valid, which its field then says."""
@@ -257,37 +361,3 @@ class TemplateForm(AnyModelForm):
                 self.add_error(f"pass_text_{number}", _(error.message) % error.values)
                 return None
         return found
-
-    def _variables(self, data: dict[str, Any]) -> list[dict[str, Any]]:
-        stored = {
-            v["name"]: v
-            for v in (
-                self.instance.current.variables
-                if self.instance.pk and self.instance.current
-                else []
-            )
-        }
-        rows = []
-        for number in range(VARIABLE_ROWS):
-            name = data.get(f"name_{number}")
-            if not name:
-                continue
-            kept = {
-                k: v
-                for k, v in stored.get(name, {}).items()
-                if k in {"help", "minimum", "maximum", "max_chars"}
-            }
-            rows.append(
-                {
-                    **kept,
-                    "name": name,
-                    "kind": data.get(f"kind_{number}") or "text",
-                    "label": data.get(f"label_{number}", ""),
-                    "default": data.get(f"default_{number}", ""),
-                    "choices": [
-                        c.strip() for c in data.get(f"choices_{number}", "").split(",") if c.strip()
-                    ],
-                    "required": bool(data.get(f"required_{number}")),
-                }
-            )
-        return rows

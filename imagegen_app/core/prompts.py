@@ -55,6 +55,8 @@ _FILTERS: dict[str, Callable[[str], str]] = {
     "capitalize": str.capitalize,
     "trim": str.strip,
 }
+#: What a template may do with a value.
+FILTER_NAMES = (*sorted(_FILTERS), "default")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,15 @@ def check_template(source: str, variables: Sequence[Variable]) -> None:
 
     :raises PromptTemplateError: if it does not; names the line and what is allowed.
     """
-    _checked_tree(source, frozenset(v.name for v in variables))
+    checked_tree(source, variables)
+
+
+def checked_tree(source: str, variables: Sequence[Variable]) -> nodes.Template:
+    """Return the syntax tree of a template that uses only what is allowed; nobody may change it.
+
+    :raises PromptTemplateError: as `check_template`.
+    """
+    return _checked_tree(source, frozenset(v.name for v in variables))
 
 
 # Cached, since a batch renders one template thousands of times; nobody changes the tree.
@@ -97,7 +107,7 @@ def render(source: str, variables: Sequence[Variable], values: Mapping[str, Any]
     :raises PromptTemplateError: if the template or a value is not valid, or the result is longer
         than `MAX_RENDERED_CHARS`.
     """
-    tree = _checked_tree(source, frozenset(v.name for v in variables))
+    tree = checked_tree(source, variables)
     writer = _Writer(clean_values(variables, values))
     writer.block(tree.body)
     return writer.result()
@@ -122,7 +132,7 @@ class _Writer:
 
     def branch(self, node: nodes.If) -> None:
         for candidate in (node, *node.elif_):
-            if _truth(candidate.test, self.values):
+            if is_true(candidate.test, self.values):
                 self.block(candidate.body)
                 return
         self.block(node.else_)
@@ -244,9 +254,10 @@ def _check_condition(node: nodes.Node) -> None:
         _check_condition(node.right)
         return
     if isinstance(node, nodes.Compare) and all(o.op in {"eq", "ne"} for o in node.ops):
-        _check_condition(node.expr)
-        for operand in node.ops:
-            _check_condition(operand.expr)
+        # Only texts are compared, never one condition with another.
+        for compared in (node.expr, *(operand.expr for operand in node.ops)):
+            if not isinstance(compared, nodes.Name | nodes.Const):
+                raise _forbidden(compared)
         return
     raise _forbidden(node)
 
@@ -277,13 +288,14 @@ def _value(node: nodes.Node, values: Mapping[str, Value]) -> Value:
     raise _forbidden(node)
 
 
-def _truth(node: nodes.Node, values: Mapping[str, Value]) -> bool:
+def is_true(node: nodes.Node, values: Mapping[str, Value]) -> bool:
+    """Return whether a checked condition holds for the values of a template's variables."""
     if isinstance(node, nodes.Not):
-        return not _truth(node.node, values)
+        return not is_true(node.node, values)
     if isinstance(node, nodes.And):
-        return _truth(node.left, values) and _truth(node.right, values)
+        return is_true(node.left, values) and is_true(node.right, values)
     if isinstance(node, nodes.Or):
-        return _truth(node.left, values) or _truth(node.right, values)
+        return is_true(node.left, values) or is_true(node.right, values)
     if isinstance(node, nodes.Compare):
         left = _text(_value(node.expr, values))
         for operand in node.ops:

@@ -62,6 +62,11 @@ class TemplateEntry:
     #: What changed in this version.
     note: str | None = None
     archived: bool | None = None
+    category: str | None = None
+    #: User name of who answers for it; without one, a template keeps the owner that it has.
+    owner: str | None = None
+    #: Names of the groups that may use it, none for everybody; left out, it keeps those that it has.
+    groups: tuple[str, ...] | None = None
 
 
 _SECTIONS: Final[Mapping[str, type[Any]]] = {"templates": TemplateEntry}

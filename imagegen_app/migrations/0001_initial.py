@@ -1959,6 +1959,31 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['state', 'due_at'], name='imagegen_scheduled_due'), models.Index(fields=['batch', 'state'], name='imagegen_scheduled_of_batch')],
             },
         ),
+        # The library of templates.
+        migrations.AddField(
+            model_name='prompttemplate',
+            name='category',
+            field=models.CharField(blank=True, db_index=True, max_length=60, verbose_name='category'),
+        ),
+        migrations.AddField(
+            model_name='prompttemplate',
+            name='owner',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='imagegen_templates', to=settings.AUTH_USER_MODEL, verbose_name='owner'),
+        ),
+        migrations.CreateModel(
+            name='TemplateGroup',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='imagegen_templates', to='auth.group', verbose_name='group')),
+                ('template', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='allowed_groups', to='imagegen.prompttemplate', verbose_name='template')),
+            ],
+            options={
+                'verbose_name': 'group of a template',
+                'verbose_name_plural': 'groups of templates',
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('template', 'group'), name='imagegen_template_group_once')],
+            },
+        ),
         migrations.RunPython(install, remove, atomic=False),
         migrations.RunPython(install_search, remove_search, atomic=False),
     ]

@@ -43,7 +43,12 @@ from imagegen_app.models.placements import Placement
 from imagegen_app.models.preferences import MailPreference
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.sessions import StudioSession
-from imagegen_app.models.templates import PromptTemplate, TemplateFavourite, TemplateVersion
+from imagegen_app.models.templates import (
+    PromptTemplate,
+    TemplateFavourite,
+    TemplateGroup,
+    TemplateVersion,
+)
 from imagegen_app.models.text_calls import TextCall
 from imagegen_app.models.uploaded_tables import UploadedTable, UploadedTableRow
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
@@ -97,6 +102,7 @@ __all__ = [
     "StudioSession",
     "Tag",
     "TemplateFavourite",
+    "TemplateGroup",
     "TemplateVersion",
     "TextCall",
     "UploadedTable",

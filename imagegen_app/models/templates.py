@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -41,6 +42,16 @@ class PromptTemplate(Record):
     )
     is_archived = models.BooleanField(_("archived"), default=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # The library: where it stands, and who answers for it. Who may use it is in `TemplateGroup`.
+    category = models.CharField(_("category"), max_length=60, blank=True, db_index=True)
+    owner = ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="imagegen_templates",
+        verbose_name=_("owner"),
+    )
 
     class Meta:
         verbose_name = _("prompt template")
@@ -180,3 +191,34 @@ class TemplateFavourite(Record):
 
     def __str__(self) -> str:
         return str(self.template)
+
+
+class TemplateGroup(Record):
+    """That a group may use a template; one without any may be used by everybody who requests images."""
+
+    template = ForeignKey(
+        PromptTemplate,
+        on_delete=models.PROTECT,
+        related_name="allowed_groups",
+        verbose_name=_("template"),
+    )
+    # Protected: if the row went with its group, the template would be open to everybody.
+    group = ForeignKey(
+        Group,
+        on_delete=models.PROTECT,
+        related_name="imagegen_templates",
+        verbose_name=_("group"),
+    )
+
+    class Meta:
+        verbose_name = _("group of a template")
+        verbose_name_plural = _("groups of templates")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["template", "group"], name="imagegen_template_group_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group} → {self.template}"

@@ -14,7 +14,7 @@ from imagegen_app.core.passes import passes_from
 from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import Budget, Grant, ImageModel, PromptTemplate, Provider
 from imagegen_app.services.job_requests import templates
-from imagegen_app.services.job_requests.templates import Draft
+from imagegen_app.services.job_requests.template_drafts import Draft
 from imagegen_app.services.policy import model_catalog, roles
 
 SEED = System("demo")
@@ -210,4 +210,11 @@ def _templates() -> None:
     }
     for slug, (name, purpose, draft) in drafts.items():
         if not PromptTemplate.objects.filter(slug=slug).exists():
-            templates.create(actor=SEED, name=name, slug=slug, purpose=purpose, draft=draft)
+            category = "Pages" if slug == "page-hero" else "Shop"
+            templates.create(
+                actor=SEED,
+                name=name,
+                slug=slug,
+                draft=draft,
+                details=templates.TemplateDetails(name, purpose, category),
+            )

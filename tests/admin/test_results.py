@@ -251,7 +251,7 @@ def test_a_template_begins_with_the_recipe_of_an_image(
     other = client.get(f"{add}?from_image={free.pk}").context["adminform"].form
 
     assert form["body"].value() == "A {{ product }} on slate."
-    assert form["name_0"].value() == "product"
+    assert form["variables"].value()[0]["name"] == "product"
     assert form["image_model"].value() == model.pk
     assert form["size"].value() == "64x48"
     assert "{{" not in other["body"].value()

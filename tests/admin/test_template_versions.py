@@ -11,7 +11,7 @@ from imagegen_app.core.actors import System
 from imagegen_app.core.operations import Operation
 from imagegen_app.models import PromptTemplate
 from imagegen_app.services.job_requests import templates
-from imagegen_app.services.job_requests.templates import Draft
+from imagegen_app.services.job_requests.template_drafts import Draft
 from imagegen_app.testing.factories import make_user
 
 if TYPE_CHECKING:

@@ -171,6 +171,12 @@ def _verify(page: Any) -> None:
     page.locator(".imagegen-ok").wait_for()
 
 
+def _misspell(page: Any) -> None:
+    page.locator("imagegen-editor.is-live").wait_for()
+    page.fill("#id_body", "A {{ prodct | shout }}\n{% if product %}on slate{% endif %}")
+    page.locator("[data-add-name=prodct]").wait_for()
+
+
 def _go_to_frame(page: Any) -> None:
     _extend(page)
     page.locator("imagegen-frame").evaluate("e => e.scrollIntoView({ block: 'center' })")
@@ -241,6 +247,11 @@ STATES = (
     State("credentials", "admin", "imagegen/provider/credentials/"),
     State("screeners", "admin", "imagegen/verdict/try/"),
     State("template", "admin", "imagegen/prompttemplate/1/change/"),
+    State("template-with-problems", "admin", "imagegen/prompttemplate/1/change/", _misspell),
+    State("template-new", "admin", "imagegen/prompttemplate/add/"),
+    State("templates", "admin", "imagegen/prompttemplate/"),
+    State("templates-none-fits", "editor", f"{_JOB}studio/templates/?q=zebra"),
+    State("version-tried-out", "admin", f"{_JOB}studio/?template=product-still-life&version=1"),
     State("template-versions", "admin", "imagegen/prompttemplate/1/versions/"),
     State("template-import", "admin", "imagegen/prompttemplate/import/"),
     State("log", "compliance", f"{_JOB}log/"),

@@ -15,7 +15,7 @@ from imagegen_app.services.foundation import clock
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.jobs import leases, transitions
 from imagegen_app.services.library import review, scheduled_placements
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, template_access
 from imagegen_app.testing.factories import make_asset, make_job
 from project.catalog.models import Product
 from tests.browser.site import wait_until
@@ -37,7 +37,7 @@ def start(owner: Any) -> Callable[..., Batch]:
 
     def started(number: int = 3, **limits: Any) -> Batch:
         target = content_fields.target_by_path("catalog.Product.image")
-        version = content_fields.published_version("product-still-life")
+        version = template_access.usable_version(System("test"), "product-still-life")
         assert target is not None
         assert version is not None
         keys = [str(k) for k in Product.objects.order_by("pk").values_list("pk", flat=True)]

@@ -53,6 +53,9 @@ ENTRIES = st.builds(
     alt_pattern=TEXTS,
     note=TEXTS,
     archived=st.none() | st.booleans(),
+    category=TEXTS,
+    owner=TEXTS,
+    groups=st.none() | st.lists(FILLED.map(str.strip), min_size=1, max_size=3).map(tuple),
 )
 
 

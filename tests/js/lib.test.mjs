@@ -10,6 +10,7 @@ import { sentence } from "../../imagegen_app/static/imagegen_app/js/lib/html.js"
 import { isTyping, matches } from "../../imagegen_app/static/imagegen_app/js/lib/keys.js";
 import { isPick } from "../../imagegen_app/static/imagegen_app/js/lib/pick.js";
 import { changedSince, withoutFiles } from "../../imagegen_app/static/imagegen_app/js/lib/sent.js";
+import { offsetOf } from "../../imagegen_app/static/imagegen_app/js/lib/template-marks.js";
 import { layout, near, step, tooFar } from "../../imagegen_app/static/imagegen_app/js/lib/window.js";
 
 test("polls grow slower and are quick again after news", () => {
@@ -187,4 +188,10 @@ test("a grid's draft that is damaged, or a storage that is forbidden, changes no
   read("b", form);
   write("b", form);
   assert.equal(form.elements[0].value, "kept");
+});
+
+test("a place of the server is found in a text with characters of two units", () => {
+  assert.equal(offsetOf("ab\ncd", 2, 2), 4);
+  assert.equal(offsetOf("\u{1F600}x", 1, 2), 2);
+  assert.equal(offsetOf("ab", 9, 9), 2);
 });

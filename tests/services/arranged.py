@@ -28,7 +28,7 @@ from imagegen_app.services.batches import batch_actions, lifecycle, placing, row
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.job_requests import creation, job_actions, templates
+from imagegen_app.services.job_requests import creation, job_actions, template_drafts, templates
 from imagegen_app.services.jobs import leases, transitions, waiting
 from imagegen_app.services.library import collections, placement, tags
 from imagegen_app.services.policy import access, model_import, revocations
@@ -59,7 +59,7 @@ OUTPUT_CHECK = {
     "NAME": "outputs",
     "STAGES": ["output"],
 }
-DRAFT = templates.Draft(body="A fine {{ product }}", variables=[{"name": "product"}])
+DRAFT = template_drafts.Draft(body="A fine {{ product }}", variables=[{"name": "product"}])
 
 
 def batch(site: Site, *, rows: int = 2, prepared: bool = True) -> Batch:

@@ -23,6 +23,7 @@ from imagegen_app.services.job_requests import (
     creation,
     job_actions,
     sessions,
+    template_drafts,
     templates,
     waiting_jobs,
 )
@@ -385,7 +386,7 @@ COMMANDS = [
         "template.version_published",
         arranged.rolled_forward,
         lambda actor, row: templates.publish(
-            actor=actor, template=row, draft=templates.draft_of(row.versions.get(number=1))
+            actor=actor, template=row, draft=template_drafts.draft_of(row.versions.get(number=1))
         ),
         note="roll back",
     ),
@@ -403,10 +404,12 @@ COMMANDS = [
         note="restore",
     ),
     Command(
-        "job_requests.templates.rename",
+        "job_requests.templates.change_details",
         "template.changed",
         arranged.template,
-        lambda actor, row: templates.rename(actor=actor, template=row, name="Mugs", purpose="Shop"),
+        lambda actor, row: templates.change_details(
+            actor=actor, template=row, details=templates.TemplateDetails("Mugs", "Shop")
+        ),
     ),
     Command(
         "library.review.approve",

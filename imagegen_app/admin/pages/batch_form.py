@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from imagegen_app.core import prompts
 from imagegen_app.models import ImageModel, PromptTemplate
 from imagegen_app.services.batches import lifecycle
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, template_access
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,9 +53,7 @@ class BatchForm(forms.Form):
         """`places` are what a variable can be mapped to, as (path, label); `guesses` some of them."""
         super().__init__(data, initial={"template": version.template.slug if version else ""})
         self.version = version
-        self._field("template").queryset = PromptTemplate.objects.filter(
-            is_archived=False, current__isnull=False
-        ).order_by("name")
+        self._field("template").queryset = template_access.usable_templates(actor).order_by("name")
         granted = [m.pk for m in access.granted_models(actor)]
         self._field("image_model").queryset = ImageModel.objects.filter(pk__in=granted).order_by(
             "name"

@@ -119,7 +119,9 @@ class SelectedRows(BatchRows):
             version=version,
             row_count=self.row_count,
             places=content_fields.mappable_fields(target.model),
-            guesses=content_fields.guess_mapping(target, version) if version else {},
+            guesses=content_fields.guess_mapping(target, prompts.variables_from(version.variables))
+            if version
+            else {},
         )
 
     def source(self, form: BatchForm) -> RowSource:

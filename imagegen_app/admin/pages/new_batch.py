@@ -16,9 +16,8 @@ from imagegen_app.admin.pages.batch_rows import SelectedRows
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.services.batches import lifecycle, planning, row_checks, selections
 from imagegen_app.services.batches.row_checks import RowCheck
-from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests.values import InvalidJobRequest
-from imagegen_app.services.policy import access, setup_progress
+from imagegen_app.services.policy import access, setup_progress, template_access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class PlanPages(Pages):
         """Show the form and the preview; start the batch if that was pressed and shown before."""
         sent = request.POST if request.method == "POST" else None
         slug = str(request.POST.get("template") or request.GET.get("template") or rows.template)
-        version = content_fields.published_version(slug)
+        version = template_access.usable_version(actor, slug)
         refusal = _withdrawn(sent is not None and slug, version)
         same_template = sent is not None and sent.get("shown_template") == (
             version.template.slug if version else ""

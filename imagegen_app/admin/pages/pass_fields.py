@@ -14,8 +14,8 @@ from imagegen_app.core.limits import MAX_INSTRUCTION_CHARS
 from imagegen_app.core.types import Operation
 from imagegen_app.forms.fields import OfferedChoiceField
 from imagegen_app.models.labels import LABELS
-from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import pass_planning
+from imagegen_app.services.policy import template_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -90,12 +90,14 @@ def pass_values(given: Sequence[passes.Pass]) -> dict[str, str]:
     return found
 
 
-def kept_values(data: Mapping[str, Any], *, version: TemplateVersion | None) -> dict[str, str]:
+def kept_values(
+    data: Mapping[str, Any], *, version: TemplateVersion | None, actor: Person
+) -> dict[str, str]:
     """Return the values that go on to another template: its own passes, unless others were chosen."""
     shown = str(data.get("shown_template") or "")
     if "pass_0" not in data or (version is not None and shown == version.template.slug):
         return {}
-    before = content_fields.published_version(shown) if shown else None
+    before = template_access.usable_version(actor, shown) if shown else None
     own = passes.passes_from(before.passes) if before is not None else ()
     if given_passes(data) != [str(one) for one in own]:
         return {}

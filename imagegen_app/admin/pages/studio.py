@@ -26,6 +26,7 @@ from imagegen_app.admin.pages.studio_starts import (
     object_values,
     shown_start,
 )
+from imagegen_app.admin.pages.studio_version import chosen_version, is_tried_out
 from imagegen_app.core import alternatives
 from imagegen_app.core.states import JobState
 from imagegen_app.forms.admin_urls import admin_url
@@ -106,10 +107,12 @@ class StudioPages(Pages):
                 form.show_refusal(refusal)
             else:
                 # The form stays as it was sent, for the next request; the stage shows this one.
+                tried = is_tried_out(form.version)
                 lock = "lock" if form.cleaned_data.get("seed_lock") else "new"
                 address = studio_url(
                     request,
                     session=str(kept["session"]),
+                    version=str(form.version.number) if form.version and tried else "",
                     again=str(job.pk),
                     seed=lock,
                     sent="1" if asked.is_single else "set",
@@ -123,6 +126,7 @@ class StudioPages(Pages):
             "is_kept": request.method == "POST",
             "is_fragment": False,
             "start": shown_start(form),
+            "is_tried_out": is_tried_out(form.version),
             **model_list.refused_context(request, actor, form),
             **offer_context(actor, form),
             **stage_context(request, actor, kept["session"]),
@@ -222,7 +226,7 @@ class StudioPages(Pages):
             slug = recipe.version.template.slug if recipe is not None and recipe.version else ""
         if slug is None:
             slug = target.template if target else ""
-        version = content_fields.published_version(str(slug)) if slug else None
+        version, told = chosen_version(request, actor, str(slug))
         initial = object_values(request)
         if recipe is not None:
             earlier = {**recipe.variables, "prompt": recipe.prompt}
@@ -246,7 +250,7 @@ class StudioPages(Pages):
             asked=asked_values(request),
             is_kept=is_kept and request.method == "POST",
             content=content,
-            told=[lost] if lost else (),
+            told=[*([lost] if lost else ()), *told],
         )
 
     def _status(self, request: HttpRequest, actor: Person, job: Job) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import model_options, request_sets
 from imagegen_app.services.job_requests.model_options import ModelOptions
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE
-from imagegen_app.services.policy import access, use_of_assets
+from imagegen_app.services.policy import access, template_access, use_of_assets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,6 +82,7 @@ class StudioForm(StartFields):
 
         `content` is the image of an object of the site to start from, and `told` what else to say.
         """
+        self._actor = actor
         slug = version.template.slug if version else ""
         #: Whether the submitted data belongs to the template that is shown.
         self.is_for_this_template = data is not None and data.get("shown_template", "") == slug
@@ -232,7 +233,7 @@ class StudioForm(StartFields):
                 self.initial[name] = sent[name]
                 if name in {"size", "quality", "count"}:
                     self.offer(name, sent[name], sent[name])
-        self.initial.update(pass_fields.kept_values(data, version=self.version))
+        self.initial.update(pass_fields.kept_values(data, version=self.version, actor=self._actor))
         self.initial.update(mask_fields.kept_values(data))
         self.initial.update(grid_fields.kept_values(data))
 
@@ -249,9 +250,7 @@ class StudioForm(StartFields):
         version = self.version
         self._choice("inputs_of").queryset = Job.objects.filter(requester=actor.user)
         self._choice("asset").queryset = use_of_assets.usable_assets(actor)
-        self._choice("template").queryset = PromptTemplate.objects.filter(
-            is_archived=False, current__isnull=False
-        ).order_by("name")
+        self._choice("template").queryset = template_access.usable_templates(actor).order_by("name")
         fixed = version.image_model_id if version else None
         self.granted = access.granted_models(actor)
         self.usable = [m for m in self.granted if fixed in {None, m.pk}]

@@ -117,14 +117,10 @@ def shown_object(request: HttpRequest) -> tuple[content_fields.Target, Model] | 
     target = content_fields.target_by_path(str(request.GET.get("target", "")))
     if target is None or not request.GET.get("object"):
         return None
-    meta = target.model._meta  # noqa: SLF001 - Django's documented API
-    may_see = any(
-        request.user.has_perm(f"{meta.app_label}.{verb}_{meta.model_name}")
-        for verb in ("view", "change")
-    )
+    may_see = access.may_view_content(access.actor_for(request.user), target.model)
     key = content_fields.parse_key(target.model, request.GET["object"]) if may_see else None
     instance = (
-        None if key is None else target.model._default_manager.filter(pk=key).first()  # noqa: SLF001 - as above
+        None if key is None else target.model._default_manager.filter(pk=key).first()  # noqa: SLF001 - Django's documented API
     )
     return None if instance is None else (target, instance)
 

@@ -105,6 +105,7 @@ def _rows(found: Sequence[FileChange]) -> list[dict[str, Any]]:
             "action": words[one.action],
             "is_change": one.action is not FileAction.UNCHANGED,
             "parts": ", ".join(one.parts),
+            "notes": one.notes,
         }
         for one in found
     ]

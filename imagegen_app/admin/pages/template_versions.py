@@ -13,15 +13,16 @@ from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import PromptTemplate, TemplateVersion
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.job_requests import templates
+from imagegen_app.services.job_requests import template_checks, template_drafts, templates
 from imagegen_app.services.library import delivery, template_versions
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, template_access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.services.job_requests.template_checks import TemplateReport
     from imagegen_app.services.library.template_versions import VersionUse
 
 _TEMPLATE = "imagegen_app/admin/records/template_versions.html"
@@ -45,13 +46,19 @@ class TemplateVersionPages(Pages):
 
     def versions(self, request: HttpRequest, actor: Person, pk: int) -> HttpResponse:
         """Show the newest versions, and two of them compared."""
-        template = get_object_or_404(PromptTemplate, pk=pk)
+        template = get_object_or_404(
+            PromptTemplate.objects.select_related("current__image_model__provider"), pk=pk
+        )
         uses = template_versions.uses_of(actor, template)
         chosen = _chosen(request, uses)
         context: dict[str, Any] = {
             "title": _("Versions of %(template)s") % {"template": template.name},
             "template": template,
             "rows": [_row(one) for one in uses],
+            "published": _published_report(template),
+            "may_try": access.has_permission(actor, "request_job")
+            and template_access.may_use(actor, template)
+            and not template.is_archived,
             "may_publish": access.has_permission(actor, "change_prompttemplate"),
             "may_see_costs": access.has_permission(actor, "view_costs"),
             "has_more": len(uses) == template_versions.MAX_VERSIONS,
@@ -62,8 +69,8 @@ class TemplateVersionPages(Pages):
                 "left": left,
                 "right": right,
                 "comparison": template_versions.compare(left.version, right.version),
-                "pictures": [
-                    (one.version, delivery.preview_url(one.picture)) if one.picture else None
+                "sides": [
+                    (one.version, [(a, delivery.preview_url(a, width=320)) for a in one.pictures])
                     for one in chosen
                 ],
             }
@@ -84,6 +91,13 @@ class TemplateVersionPages(Pages):
         except ActionRefused as refusal:
             show_refusal(request, refusal)
         return HttpResponseRedirect(admin_url(_NAME, pk))
+
+
+def _published_report(template: PromptTemplate) -> TemplateReport | None:
+    version = template.current
+    if version is None:
+        return None
+    return template_checks.report_on(template_drafts.draft_of(version))
 
 
 def _chosen(request: HttpRequest, uses: list[VersionUse]) -> tuple[VersionUse, VersionUse] | None:

@@ -104,7 +104,9 @@ class Command(DatabaseCommand):
         except ActionRefused as refusal:
             raise CommandError(str(refusal), returncode=_INVALID) from None
         if options["json"]:
-            told_rows = [{**asdict(one), "parts": list(one.parts)} for one in found]
+            told_rows = [
+                {**asdict(one), "parts": list(one.parts), "notes": list(one.notes)} for one in found
+            ]
             self.stdout.write(json.dumps({"dry_run": options["dry_run"], "templates": told_rows}))
         else:
             self._write(found, is_dry_run=options["dry_run"])
@@ -114,6 +116,8 @@ class Command(DatabaseCommand):
             if one.action is not FileAction.UNCHANGED:
                 parts = f" ({', '.join(one.parts)})" if one.parts else ""
                 self.stdout.write(f"{one.slug}: {_WORDS[one.action]}{parts}")
+            for note in one.notes:
+                self.stdout.write(f"{one.slug}: {note}")
         counts = (sum(one.action is action for one in found) for action in FileAction)
         said = ", ".join(
             f"{count} {word}" for count, word in zip(counts, _WORDS.values(), strict=True)

@@ -27,7 +27,7 @@ from imagegen_app.services.job_requests import (
 )
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.library import placement
-from imagegen_app.services.policy import access, budgets
+from imagegen_app.services.policy import access, budgets, template_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -92,6 +92,7 @@ def start(
     `mapping` leads to its columns. `key` is an idempotency key: the same key of the same actor
     returns the existing batch.
 
+    :raises TemplateNotAllowed: if the template is for other groups.
     :raises NotGranted: if the allowlist does not cover its requests.
     :raises OverBudget: if all rows together do not fit into a budget.
     :raises InvalidJobRequest: if there are no rows or too many, the template was withdrawn, or the
@@ -108,6 +109,7 @@ def start(
             field="rows",
         )
     _require_published(version)
+    template_access.require_use(actor, version.template)
     model = composition.resolve_model(actor, image_model, version)
     access.require_grant(
         actor,

@@ -12,11 +12,11 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from imagegen_app import conf
-from imagegen_app.core import prompts
-from imagegen_app.models import PromptTemplate, TemplateVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from imagegen_app.core.variables import Variable
 
 #: How deep a path from an object to a value may go.
 _MAX_STEPS = 3
@@ -138,16 +138,6 @@ def parse_key(model: type[models.Model], text: str) -> Any:
     return key
 
 
-def published_version(slug: str) -> TemplateVersion | None:
-    """Return the published version of a template; None if it has none or is archived."""
-    template = (
-        PromptTemplate.objects.filter(slug=slug, is_archived=False)
-        .select_related("current")
-        .first()
-    )
-    return template.current if template else None
-
-
 def values_for(target: Target, instance: models.Model) -> dict[str, str]:
     """Return the values of the target's variables for one object, as text."""
     return {name: value_at(instance, path) for name, path in target.variables.items()}
@@ -254,12 +244,12 @@ def mappable_fields(model: type[models.Model]) -> list[tuple[str, str]]:
     ]
 
 
-def guess_mapping(target: Target, version: TemplateVersion) -> dict[str, str]:
+def guess_mapping(target: Target, variables: Sequence[Variable]) -> dict[str, str]:
     """Map each template variable to the path in the settings, or to a field of the same name."""
     fields = dict(mappable_fields(target.model))
     return {
         variable.name: target.variables.get(
             variable.name, variable.name if variable.name in fields else ""
         )
-        for variable in prompts.variables_from(version.variables)
+        for variable in variables
     }

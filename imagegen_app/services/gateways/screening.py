@@ -96,6 +96,18 @@ def screen_text(text: str, *, part: str) -> list[UnsavedVerdict]:
     ]
 
 
+def screen_text_here(text: str, *, part: str) -> list[UnsavedVerdict]:
+    """Have those screeners of prompts check a text that ask no service and cost nothing."""
+    return [
+        _ask(entry, lambda s: s.screen_text(text), stage="prompt", part=part)
+        for entry in conf.get().screeners
+        if "prompt" in entry.stages
+        and text
+        and not is_hosted(entry.backend)
+        and not Decimal(entry.price)
+    ]
+
+
 def screen_image(
     data: bytes, *, media_type: str, stage: str, part: str, sha256: str = ""
 ) -> list[UnsavedVerdict]:

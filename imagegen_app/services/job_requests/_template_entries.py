@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from imagegen_app.core import passes, prompts
 from imagegen_app.core.description_reader import unknown_name
@@ -16,9 +19,10 @@ from imagegen_app.core.template_document import TemplateEntry
 from imagegen_app.core.types import ControlGuide, Lora
 from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.services.foundation.messages import sentence_of
-from imagegen_app.services.job_requests import templates
+from imagegen_app.services.job_requests import template_drafts
 from imagegen_app.services.job_requests.fixed_guides import FixedGuide
-from imagegen_app.services.job_requests.templates import Draft
+from imagegen_app.services.job_requests.template_drafts import Draft
+from imagegen_app.services.job_requests.templates import TemplateDetails
 from imagegen_app.services.policy.model_catalog import InvalidRecord
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ _NAMES = {
     "count": "images",
 }
 #: What clean values of these columns are, the models say.
-_TEMPLATE_COLUMNS = {"name", "slug", "purpose"}
+_TEMPLATE_COLUMNS = {"name", "slug", "purpose", "category"}
 _VERSION_COLUMNS = {
     "operation",
     "width",
@@ -68,7 +72,7 @@ def read_draft(
         return None, wrong
     try:
         draft = _draft_of(entry, models)
-        templates.check(draft)
+        template_drafts.check(draft)
     except InvalidRecord as refusal:
         return None, [problem_of(entry, refusal)]
     except passes.PassError as error:
@@ -78,14 +82,14 @@ def read_draft(
 
 
 def entry_of(
-    draft: Draft, *, slug: str, name: str, purpose: str, is_archived: bool | None
+    draft: Draft, *, slug: str, details: TemplateDetails, is_archived: bool | None
 ) -> TemplateEntry:
     """Return what a file says of a template with the content of a draft."""
     return TemplateEntry(
         place="",
         slug=slug,
-        name=name,
-        purpose=purpose,
+        name=details.name,
+        purpose=details.purpose,
         prompt=draft.body,
         negative_prompt=draft.negative,
         variables=tuple(one.as_dict() for one in prompts.variables_from(draft.variables)),
@@ -104,7 +108,74 @@ def entry_of(
         alt_pattern=draft.alt_pattern,
         note=draft.note,
         archived=is_archived or None,
+        category=details.category.strip(),
+        owner=details.owner.get_username() if details.owner is not None else None,
+        groups=tuple(sorted(one.name for one in details.groups)),
     )
+
+
+def read_details(
+    entry: TemplateEntry, before: TemplateDetails | None, names: KnownNames
+) -> tuple[TemplateDetails, tuple[str, ...]]:
+    """Return the details that an entry describes, and sentences about names that this site does not have.
+
+    :param before: those of the template that the site has; None for a new one.
+    :raises InvalidRecord: if it is for groups of which the site has none.
+    """
+    notes = []
+    owner = before.owner if before else None
+    if entry.owner and entry.owner in names.people:
+        owner = names.people[entry.owner]
+    elif entry.owner:
+        notes.append(
+            _("This site has no active person “%(name)s”: the owner is not set from the file.")
+            % {"name": entry.owner}
+        )
+    groups = tuple(before.groups) if before else ()
+    if entry.groups is not None:
+        missing = [one for one in entry.groups if one not in names.groups]
+        found = tuple(names.groups[one] for one in entry.groups if one in names.groups)
+        notes += [
+            _("This site has no group “%(name)s”: it is left out.") % {"name": one}
+            for one in missing
+        ]
+        if found or not missing:
+            groups = found
+        elif not groups:
+            # Without any of them, everybody could use what was kept to some.
+            raise InvalidRecord(
+                _("This site has none of these groups: %(names)s. Make one of them first.")
+                % {"names": ", ".join(missing)[:200]},
+                field="groups",
+            )
+    details = TemplateDetails(
+        name=entry.name,
+        purpose=entry.purpose or "",
+        category=(entry.category or "").strip(),
+        owner=owner,
+        groups=groups,
+    )
+    return details, tuple(notes)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """The people and groups that entries name and the site has, by their names."""
+
+    people: Mapping[str, Any]
+    groups: Mapping[str, Group]
+
+    @classmethod
+    def of_entries(cls, entries: Sequence[TemplateEntry]) -> KnownNames:
+        """Look the names of all entries up, with two queries."""
+        people = {one.owner for one in entries if one.owner}
+        groups = {name for one in entries for name in one.groups or ()}
+        users = get_user_model()
+        named = {f"{users.USERNAME_FIELD}__in": people}
+        return cls(
+            {one.get_username(): one for one in users.objects.filter(is_active=True, **named)},
+            {one.name: one for one in Group.objects.filter(name__in=groups)},
+        )
 
 
 def problem_of(entry: TemplateEntry, refusal: InvalidRecord) -> tuple[str, str]:
@@ -121,7 +192,12 @@ def _value_problems(
     if entry.model and entry.model not in models:
         known = tuple(ImageModel.objects.values_list("slug", flat=True))
         wrong.append(("model", sentence_of(unknown_name(entry.model, known))))
-    template = PromptTemplate(name=entry.name, slug=entry.slug, purpose=entry.purpose or "")
+    template = PromptTemplate(
+        name=entry.name,
+        slug=entry.slug,
+        purpose=entry.purpose or "",
+        category=entry.category or "",
+    )
     for row, columns in ((template, _TEMPLATE_COLUMNS), (_row_of(entry), _VERSION_COLUMNS)):
         every = {one.name for one in row._meta.fields}  # noqa: SLF001 - Django's documented API
         try:

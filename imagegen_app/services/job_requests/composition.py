@@ -39,7 +39,7 @@ from imagegen_app.services.job_requests.values import (
     JobRequest,
     describe_complaint,
 )
-from imagegen_app.services.policy import access, setup_progress, use_of_assets
+from imagegen_app.services.policy import access, setup_progress, template_access, use_of_assets
 from imagegen_app.services.policy.access import contact_sentence, granted_models
 
 if TYPE_CHECKING:
@@ -91,11 +91,14 @@ def compose(
     `instruction` is put behind the prompt, such as a reviewer's note; it is screened as a part of it.
 
     :raises InvalidJobRequest: if a part is unknown, missing or not valid.
+    :raises TemplateNotAllowed: if the template is for other groups.
     :raises SourceNotUsable: if the actor may not use an input asset.
     :raises StorageUnavailable: if an input asset cannot be read at present.
     :raises ImageFileMissing: if the file of an input asset is missing.
     """
-    version = _version(template)
+    version = _version(actor, template)
+    if version is not None:
+        template_access.require_use(actor, version.template)
     values = {str(k): v for k, v in (variables or {}).items()}
     rendered, negative = _text(version, values, prompt, negative_prompt)
     rendered = _with_instruction(rendered, instruction)
@@ -181,7 +184,9 @@ def random_seed() -> int:
     return secrets.randbelow(LARGEST_SEED)
 
 
-def _version(template: str | PromptTemplate | TemplateVersion | None) -> TemplateVersion | None:
+def _version(
+    actor: Actor, template: str | PromptTemplate | TemplateVersion | None
+) -> TemplateVersion | None:
     if template is None or template == "":
         return None
     if isinstance(template, TemplateVersion):
@@ -189,11 +194,8 @@ def _version(template: str | PromptTemplate | TemplateVersion | None) -> Templat
     if isinstance(template, str):
         found = PromptTemplate.objects.filter(slug=template).select_related("current").first()
         if found is None:
-            known = ", ".join(
-                PromptTemplate.objects.filter(is_archived=False)
-                .order_by("slug")
-                .values_list("slug", flat=True)[:10]
-            )
+            usable = template_access.usable_templates(actor)
+            known = ", ".join(usable.order_by("slug").values_list("slug", flat=True)[:10])
             raise InvalidJobRequest(
                 _("“%(name)s” is not a valid template.") % {"name": template[:60]},
                 field="template",
@@ -227,9 +229,23 @@ def _text(
         return prompts.RenderedPrompt(text), negative.strip()[:MAX_PROMPT_CHARS]
     if prompt:
         raise InvalidJobRequest(_("Give a template or a prompt, not both."), field="prompt")
+    rendered, own_negative = render_version(version, values)
+    return rendered, negative.strip() or own_negative
+
+
+def render_version(
+    version: TemplateVersion, values: Mapping[str, Any]
+) -> tuple[prompts.RenderedPrompt, str]:
+    """Return the prompt and the negative prompt of a version with the values of its variables.
+
+    :raises InvalidJobRequest: if a value is missing or not valid.
+    """
     try:
         variables = prompts.variables_from(version.variables)
         rendered = prompts.render(version.body, variables, values)
+        negative = version.negative
+        if "{" in negative:
+            negative = prompts.render(negative, variables, values).text
     except prompts.PromptTemplateError as error:
         is_missing = isinstance(error, prompts.MissingValue)
         raise InvalidJobRequest(
@@ -237,7 +253,7 @@ def _text(
             field=error.variable or "template",
             remedy=_("Fill in “%(label)s”.") % error.values if is_missing else "",
         ) from None
-    return rendered, negative.strip() or version.negative
+    return rendered, negative
 
 
 def _with_instruction(rendered: prompts.RenderedPrompt, instruction: str) -> prompts.RenderedPrompt:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.description_files import parse_file
@@ -20,9 +21,15 @@ from imagegen_app.models import ImageModel, PromptTemplate
 from imagegen_app.services.foundation.messages import sentence_of
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import setup_reader
-from imagegen_app.services.job_requests import templates
-from imagegen_app.services.job_requests._template_entries import entry_of, problem_of, read_draft
-from imagegen_app.services.job_requests.templates import Draft
+from imagegen_app.services.job_requests import template_checks, template_drafts, templates
+from imagegen_app.services.job_requests._template_entries import (
+    KnownNames,
+    entry_of,
+    problem_of,
+    read_details,
+    read_draft,
+)
+from imagegen_app.services.job_requests.template_drafts import Draft
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.model_catalog import InvalidRecord
@@ -33,9 +40,10 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import TemplateVersion
+    from imagegen_app.services.job_requests.templates import TemplateDetails
 
 #: Parts of a file that are no content of a version.
-_OF_TEMPLATE = {"name", "purpose", "archived"}
+_OF_TEMPLATE = {"name", "purpose", "archived", "category", "owner", "groups"}
 
 
 class FileAction(StrEnum):
@@ -55,6 +63,8 @@ class FileChange:
     action: FileAction
     #: The parts that differ, as the file names them.
     parts: tuple[str, ...] = ()
+    #: What to know of it, in sentences: names that the site does not have, and what looks wrong.
+    notes: tuple[str, ...] = ()
 
 
 class InvalidTemplateFile(ActionRefused):
@@ -78,6 +88,7 @@ class InvalidTemplateFile(ActionRefused):
 class _Planned:
     entry: TemplateEntry
     draft: Draft
+    details: TemplateDetails
     template: PromptTemplate | None
     change: FileChange
 
@@ -89,13 +100,20 @@ def export(*, actor: Actor, rows: Iterable[PromptTemplate]) -> dict[str, Any]:
     """
     access.require_permission(actor, "view_prompttemplate")
     return write_templates(
-        _entry_of(one, templates.draft_of(one.current)) for one in rows if one.current is not None
+        _entry_of(one, template_drafts.draft_of(one.current))
+        for one in _with_details(rows)
+        if one.current is not None
     )
 
 
 def describe(version: TemplateVersion) -> dict[str, Any]:
     """Return what a file says of the content of a version; the parts of its template are left out."""
-    entry = _entry_of(version.template, templates.draft_of(version))
+    entry = entry_of(
+        template_drafts.draft_of(version),
+        slug="",
+        details=templates.TemplateDetails(""),
+        is_archived=None,
+    )
     (written,) = write_templates([entry])["templates"]
     return {name: value for name, value in written.items() if name not in {"slug", *_OF_TEMPLATE}}
 
@@ -156,13 +174,11 @@ def _carry_out(actor: Actor, planned: _Planned) -> None:
             actor=actor,
             name=entry.name,
             slug=entry.slug,
-            purpose=entry.purpose or "",
             draft=draft,
+            details=planned.details,
         )
     else:
-        templates.rename(
-            actor=actor, template=template, name=entry.name, purpose=entry.purpose or ""
-        )
+        templates.change_details(actor=actor, template=template, details=planned.details)
         templates.publish(actor=actor, template=template, draft=draft)
     if template.is_archived != bool(entry.archived):
         templates.archive(actor=actor, template=template, archived=bool(entry.archived))
@@ -176,9 +192,9 @@ def _plan(actor: Actor, document: object) -> list[_Planned]:
     slugs = [one.slug for one in entries]
     known = {
         one.slug: one
-        for one in PromptTemplate.objects.filter(slug__in=slugs).select_related(
-            "current__image_model"
-        )
+        for one in PromptTemplate.objects.filter(slug__in=slugs)
+        .select_related("current__image_model")
+        .prefetch_related(*templates.DETAILS)
     }
     models = {
         one.slug: one
@@ -186,6 +202,7 @@ def _plan(actor: Actor, document: object) -> list[_Planned]:
             slug__in={one.model for one in entries if one.model}
         )
     }
+    names = KnownNames.of_entries(entries)
     found: list[_Planned] = []
     problems: list[tuple[str, str]] = []
     for number, entry in enumerate(entries):
@@ -194,7 +211,10 @@ def _plan(actor: Actor, document: object) -> list[_Planned]:
             text = gettext_noop("another entry is about the same; keep one of them")
             wrong.append((f"{entry.place}.slug", sentence_of(Message(text))))
         if draft is not None:
-            found.append(_planned(entry, draft, known.get(entry.slug)))
+            try:
+                found.append(_planned(entry, draft, known.get(entry.slug), names))
+            except InvalidRecord as refusal:
+                wrong.append(problem_of(entry, refusal))
         problems += wrong
     if problems:
         raise InvalidTemplateFile(problems)
@@ -207,37 +227,46 @@ def _plan(actor: Actor, document: object) -> list[_Planned]:
     return found
 
 
-def _planned(entry: TemplateEntry, draft: Draft, template: PromptTemplate | None) -> _Planned:
+def _planned(
+    entry: TemplateEntry, draft: Draft, template: PromptTemplate | None, names: KnownNames
+) -> _Planned:
     """Compare an entry with the template that the site has."""
-    if template is None or template.current is None:
-        change = FileChange(entry.slug, entry.name, FileAction.CREATE)
-        return _Planned(entry, draft, template, change)
-    published = templates.draft_of(template.current)
-    before = write_templates([_entry_of(template, published)])["templates"][0]
-    told = entry_of(
-        draft,
-        slug=entry.slug,
-        name=entry.name,
-        purpose=entry.purpose or "",
-        is_archived=entry.archived,
+    before_details = None if template is None else templates.details_of(template)
+    details, notes = read_details(entry, before_details, names)
+    notes += tuple(
+        f"{one.part_label}: {one.placed_sentence}"
+        for one in template_checks.report_on(draft).warnings
     )
+    if template is None or template.current is None:
+        change = FileChange(entry.slug, entry.name, FileAction.CREATE, notes=notes)
+        return _Planned(entry, draft, details, template, change)
+    published = template_drafts.draft_of(template.current)
+    before = write_templates([_entry_of(template, published)])["templates"][0]
+    told = entry_of(draft, slug=entry.slug, details=details, is_archived=entry.archived)
     after = write_templates([told])["templates"][0]
     # A note alone, or another line end, is no other content.
-    is_same = templates.is_same(published, draft)
+    is_same = template_drafts.is_same(published, draft)
     parts = tuple(
         name
         for name in {**before, **after}
         if before.get(name) != after.get(name) and (name in _OF_TEMPLATE or not is_same)
     )
     action = FileAction.UPDATE if parts else FileAction.UNCHANGED
-    return _Planned(entry, draft, template, FileChange(entry.slug, entry.name, action, parts))
+    change = FileChange(entry.slug, entry.name, action, parts, notes)
+    return _Planned(entry, draft, details, template, change)
+
+
+def _with_details(rows: Iterable[PromptTemplate]) -> list[PromptTemplate]:
+    """Return templates with what `details_of` reads, in two more queries for all of them."""
+    found = list(rows)
+    prefetch_related_objects(found, *templates.DETAILS)
+    return found
 
 
 def _entry_of(template: PromptTemplate, draft: Draft) -> TemplateEntry:
     return entry_of(
         draft,
         slug=template.slug,
-        name=template.name,
-        purpose=template.purpose,
+        details=templates.details_of(template),
         is_archived=template.is_archived,
     )

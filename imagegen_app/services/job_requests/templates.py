@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError
@@ -10,97 +10,80 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from imagegen_app import database
-from imagegen_app.core import canonical, passes, prompts
+from imagegen_app.core import canonical
 from imagegen_app.core.actors import Person
-from imagegen_app.core.capabilities import ANY_SIZE
-from imagegen_app.core.limits import MAX_ALT_CHARS
-from imagegen_app.core.types import GenerationRequest, Lora, Operation, Size, texts_in
-from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
-from imagegen_app.providers.parameters import (
-    input_count_errors,
-    parse_parameters,
-    validation_errors,
-)
+from imagegen_app.models import PromptTemplate, TemplateGroup, TemplateVersion
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import adapters
-from imagegen_app.services.job_requests import pass_planning
-from imagegen_app.services.job_requests._sizes import template_size
 from imagegen_app.services.job_requests.fixed_guides import (
-    FixedGuide,
     fixed_guides,
-    require_approved_guides,
     require_usable_guides,
 )
-from imagegen_app.services.job_requests.fixed_values import fixed_loras
-from imagegen_app.services.job_requests.qualities import resolve_quality
-from imagegen_app.services.job_requests.values import (
-    InvalidJobRequest,
-    InvalidPass,
-    complaint_reason,
-    describe_complaint,
+from imagegen_app.services.job_requests.template_drafts import (
+    Draft,
+    check,
+    draft_of,
+    is_same,
+    typed_parameters,
+    worded_parts,
 )
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.model_catalog import InvalidRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection
+
+    from django.contrib.auth.models import Group
 
     from imagegen_app.core.actors import Actor
 
-
-#: The fields of a version whose values a model may not have, by the part that is complained of.
-_FIELDS = {
-    "operation": "operation",
-    "size": "width",
-    "count": "count",
-    "quality": "quality",
-    "negative_prompt": "negative",
-    "seed": "seed_strategy",
-    "loras": "loras",
-    "control_images": "guides",
-}
+#: What to prefetch for `details_of`.
+DETAILS = ("owner", "allowed_groups__group")
+#: The columns of a template among its details.
+_COLUMNS = ("name", "purpose", "category", "owner")
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """The content of a template version that is not stored yet."""
+class TemplateDetails:
+    """What the library says of a template, beside its versions."""
 
-    body: str
-    negative: str = ""
-    variables: Sequence[dict[str, Any]] = field(default_factory=list)
-    operation: Operation = Operation.GENERATE
-    image_model: ImageModel | None = None
-    #: None for the model's own.
-    size: Size | None = None
-    count: int = 1
-    quality: str = ""
-    seed_strategy: str = "random"
-    seed: int | None = None
-    #: The follow-up passes of each image, in order.
-    passes: Sequence[passes.Pass] = ()
-    #: The model's own parameters that each job has; they may be given as text.
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    #: The LoRA that each job has.
-    loras: Sequence[Lora] = ()
-    #: The control images that each job has.
-    guides: Sequence[FixedGuide] = ()
-    #: Describes the images to people who cannot see them, with the template's variables.
-    alt_pattern: str = ""
-    note: str = ""
+    name: str
+    purpose: str = ""
+    category: str = ""
+    #: Who answers for it, and may use it whatever its groups are; None for nobody.
+    owner: Any = None
+    #: The groups that may use it; none of them means everybody who may request images.
+    groups: Collection[Group] = ()
 
 
 @use_case()
 def create(
-    *, actor: Actor, name: str, slug: str, draft: Draft, purpose: str = ""
+    *,
+    actor: Actor,
+    name: str,
+    slug: str,
+    draft: Draft,
+    purpose: str = "",
+    details: TemplateDetails | None = None,
 ) -> PromptTemplate:
     """Create a template with a first version, which is published at once.
+
+    Without `details` the person who creates it is its owner, and everybody may use it.
 
     :raises NotPermitted: if the actor may not add templates.
     :raises InvalidRecord: if the short name is taken, or the draft is not valid.
     """
     access.require_permission(actor, "add_prompttemplate")
-    template = PromptTemplate(name=name, slug=slug, purpose=purpose)
+    if details is None:
+        owner = actor.user if isinstance(actor, Person) else None
+        details = TemplateDetails(name, purpose, owner=owner)
+    template = PromptTemplate(
+        name=details.name,
+        slug=slug,
+        purpose=details.purpose,
+        category=details.category.strip(),
+        owner=details.owner,
+    )
     if PromptTemplate.objects.filter(slug=slug).exists():
         raise _slug_taken()
     try:
@@ -109,7 +92,14 @@ def create(
     except IntegrityError:
         # Somebody else, or the same button pressed twice, was first.
         raise _slug_taken() from None
-    event_log.record(actor, "template.created", subject=template, data={"template": slug})
+    _set_groups(template, details.groups)
+    groups = sorted(one.name for one in details.groups)
+    event_log.record(
+        actor,
+        "template.created",
+        subject=template,
+        data={"template": slug, **({"groups": groups} if groups else {})},
+    )
     publish(actor=actor, template=template, draft=draft)
     return template
 
@@ -126,7 +116,7 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
     if template.versions.exists():
         access.require_permission(actor, "change_prompttemplate")
     variables = check(draft)
-    draft = replace(draft, parameters=_typed_parameters(draft))
+    draft = replace(draft, parameters=typed_parameters(draft))
     stored = PromptTemplate.objects.select_for_update().get(pk=template.pk)
     require_usable_guides(actor, draft.guides, before=fixed_guides(stored.current))
     if stored.current is not None and is_same(draft_of(stored.current), draft):
@@ -164,7 +154,7 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
         data={
             "template": template.slug,
             "version": version.number,
-            "digest": canonical.digest(_worded(draft)),
+            "digest": canonical.digest(worded_parts(draft)),
         },
         personal={"note": draft.note},
     )
@@ -195,12 +185,18 @@ def duplicate(*, actor: Actor, template: PromptTemplate) -> PromptTemplate:
     number = 2
     while PromptTemplate.objects.filter(slug=f"{template.slug[:54]}-{number}").exists():
         number += 1
+    name = f"{template.name[:72]} ({number})"
     return create(
         actor=actor,
-        name=f"{template.name[:72]} ({number})",
+        name=name,
         slug=f"{template.slug[:54]}-{number}",
-        purpose=template.purpose,
         draft=draft_of(template.current),
+        # Whoever copies it answers for the copy, which is for the same people.
+        details=replace(
+            details_of(template),
+            name=name,
+            owner=actor.user if isinstance(actor, Person) else template.owner,
+        ),
     )
 
 
@@ -221,172 +217,56 @@ def archive(*, actor: Actor, template: PromptTemplate, archived: bool = True) ->
 
 
 @use_case()
-def rename(*, actor: Actor, template: PromptTemplate, name: str, purpose: str) -> None:
-    """Change a template's name and purpose.
+def change_details(*, actor: Actor, template: PromptTemplate, details: TemplateDetails) -> None:
+    """Change what the library says of a template: names, category, owner, and who may use it.
 
     :raises NotPermitted: if the actor may not change templates.
     """
     access.require_permission(actor, "change_prompttemplate")
     stored = PromptTemplate.objects.select_for_update().get(pk=template.pk)
-    template.name, template.purpose = name, purpose
-    if (stored.name, stored.purpose) == (name, purpose):
+    before = details_of(stored)
+    details = replace(details, category=details.category.strip())
+    for name in _COLUMNS:
+        setattr(template, name, getattr(details, name))
+    group_names = [sorted(one.name for one in each.groups) for each in (before, details)]
+    parts = [name for name in _COLUMNS if getattr(before, name) != getattr(details, name)]
+    is_for_others = {one.pk for one in before.groups} != {one.pk for one in details.groups}
+    if not parts and not is_for_others:
         return
-    before = stored.name
-    template.save(update_fields=["name", "purpose"])
-    event_log.record(
-        actor,
-        "template.changed",
-        subject=template,
-        data={"template": template.slug, "before": before, "after": name},
+    if parts:
+        template.save(update_fields=parts)
+    data: dict[str, Any] = {
+        "template": template.slug,
+        "before": before.name,
+        "after": details.name,
+        "parts": [*parts, *(["groups"] if is_for_others else [])],
+    }
+    if is_for_others:
+        _set_groups(template, details.groups)
+        # Who may use it is what an auditor asks for.
+        data |= {"groups_before": group_names[0], "groups": group_names[1]}
+    event_log.record(actor, "template.changed", subject=template, data=data)
+
+
+def details_of(template: PromptTemplate) -> TemplateDetails:
+    """Return what the library says of a template; prefetch `DETAILS` for a list."""
+    return TemplateDetails(
+        name=template.name,
+        purpose=template.purpose,
+        category=template.category,
+        owner=template.owner,
+        groups=tuple(one.group for one in template.allowed_groups.all()),
+    )
+
+
+def _set_groups(template: PromptTemplate, groups: Collection[Group]) -> None:
+    wanted = {one.pk for one in groups}
+    held = set(template.allowed_groups.values_list("group", flat=True))
+    template.allowed_groups.filter(group__in=held - wanted).delete()
+    TemplateGroup.objects.bulk_create(
+        [TemplateGroup(template=template, group_id=key) for key in sorted(wanted - held)]
     )
 
 
 def _slug_taken() -> InvalidRecord:
     return InvalidRecord(_("A template with this short name already exists."), field="slug")
-
-
-def check(draft: Draft) -> tuple[prompts.Variable, ...]:
-    """Validate a draft and return its variables.
-
-    :raises InvalidRecord: if it is not valid; `field` names the part.
-    """
-    try:
-        variables = prompts.variables_from(draft.variables)
-        prompts.check_template(draft.body, variables)
-        prompts.check_template(draft.negative, variables)
-    except prompts.PromptTemplateError as error:
-        raise InvalidRecord(
-            _(error.message) % error.values, field="variables" if error.variable else "body"
-        ) from None
-    try:
-        prompts.check_template(draft.alt_pattern, variables)
-    except prompts.PromptTemplateError as error:
-        raise InvalidRecord(_(error.message) % error.values, field="alt_pattern") from None
-    if len(draft.alt_pattern) > MAX_ALT_CHARS:
-        reason = _("At most %(most)s characters.") % {"most": MAX_ALT_CHARS}
-        raise InvalidRecord(reason, field="alt_pattern")
-    if not draft.body.strip():
-        raise InvalidRecord(_("The prompt is empty."), field="body")
-    if draft.seed_strategy == "fixed" and draft.seed is None:
-        raise InvalidRecord(_("A fixed seed needs a number."), field="seed")
-    size = template_size(draft.size, ANY_SIZE)
-    if draft.image_model is not None:
-        size = _require_supported(draft, draft.image_model)
-    elif draft.parameters or draft.loras or draft.guides:
-        raise InvalidRecord(
-            _(
-                "Parameters, LoRA and guides can be fixed for one model only: choose the image model."
-            ),
-            field="image_model",
-        )
-    require_approved_guides(draft.guides)
-    try:
-        pass_planning.plan_passes(draft.passes, start=size)
-    except InvalidPass as error:
-        raise InvalidRecord(error.reason, field="passes") from None
-    return variables
-
-
-def _require_supported(draft: Draft, image_model: ImageModel) -> Size:
-    """Require that the model of a draft has all that the draft fixes, and return the size of its images.
-
-    :raises InvalidRecord: with the first part that it does not have.
-    """
-    capabilities = adapters.capabilities(image_model)
-    try:
-        stated = template_size(draft.size, capabilities.sizes_for(draft.operation))
-    except InvalidJobRequest as error:
-        raise InvalidRecord(f"{error.reason} {error.remedy}", field=_FIELDS["size"]) from None
-    quality, size = resolve_quality(
-        draft.quality,
-        size=stated,
-        is_size_in_pixels=False,
-        operation=draft.operation,
-        capabilities=capabilities,
-    )
-    request = GenerationRequest(
-        operation=draft.operation,
-        model=image_model.provider_model_name,
-        prompt="",
-        size=size,
-        count=draft.count,
-        negative_prompt=draft.negative,
-        seed=None if draft.seed_strategy == "random" else draft.seed or 0,
-        quality=quality,
-        output_format=capabilities.usual_format,
-        parameters=_typed_parameters(draft),
-        loras=tuple(draft.loras),
-        inputs=tuple(one.stand_in for one in draft.guides),
-    )
-    complaints = [
-        *validation_errors(request, capabilities=capabilities),
-        # These may be too many without those of the requests.
-        *input_count_errors([one.role for one in request.inputs], capabilities=capabilities),
-    ]
-    for complaint in complaints:
-        # Other input images come with each request.
-        if complaint.part in _FIELDS:
-            raise InvalidRecord(complaint_reason(complaint), field=_FIELDS[complaint.part])
-        if complaint.part in draft.parameters:
-            reason = describe_complaint(image_model, complaint)
-            raise InvalidRecord(reason, field="parameters")
-    return stated
-
-
-def _typed_parameters(draft: Draft) -> dict[str, Any]:
-    """Return the fixed parameters with the types that the model declares."""
-    if draft.image_model is None or not draft.parameters:
-        return dict(draft.parameters)
-    capabilities = adapters.capabilities(draft.image_model)
-    return parse_parameters(draft.parameters, capabilities=capabilities)
-
-
-def draft_of(version: TemplateVersion) -> Draft:
-    """Return a version's content as a draft."""
-    return Draft(
-        body=version.body,
-        negative=version.negative,
-        variables=list(version.variables),
-        operation=Operation(version.operation),
-        image_model=version.image_model,
-        size=version.size,
-        count=version.count,
-        quality=version.quality,
-        seed_strategy=version.seed_strategy,
-        seed=version.seed,
-        passes=passes.passes_from(version.passes),
-        parameters=dict(version.parameters),
-        loras=fixed_loras(version),
-        guides=fixed_guides(version),
-        alt_pattern=version.alt_pattern,
-        note=version.note,
-    )
-
-
-def _worded(draft: Draft) -> dict[str, Any]:
-    """Return what a version says in words to a model."""
-    texts = {"body": draft.body, "negative": draft.negative}
-    further = {
-        "instructions": [one.instruction for one in draft.passes if one.instruction],
-        "parameters": list(texts_in(dict(draft.parameters))),
-        "alt_pattern": draft.alt_pattern.strip(),
-    }
-    return texts | {name: found for name, found in further.items() if found}
-
-
-def is_same(one: Draft, other: Draft) -> bool:
-    """Return whether two drafts have the same content; the note does not count."""
-    return _content(one) == _content(other)
-
-
-def _content(draft: Draft) -> tuple[Any, ...]:
-    variables = [v.as_dict() for v in prompts.variables_from(draft.variables)]
-    model = None if draft.image_model is None else draft.image_model.pk
-    rest = (draft.operation, model, draft.size, draft.count, draft.quality)
-    # Browsers send form text with CRLF line ends.
-    texts = [
-        text.replace("\r\n", "\n").strip()
-        for text in (draft.body, draft.negative, draft.alt_pattern)
-    ]
-    fixed = (dict(draft.parameters), list(draft.loras), list(draft.guides))
-    return (texts, variables, rest, draft.seed_strategy, draft.seed, tuple(draft.passes), fixed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db.models import Exists, OuterRef
 from django.utils.translation import get_language
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.models import TemplateVersion
 
 
 class AltSuggestion(NamedTuple):
@@ -146,13 +147,18 @@ def suggested_text(asset: Asset, language: str = "") -> AltSuggestion:
     version = job.template_version
     if version is None or not version.alt_pattern:
         return AltSuggestion("", "")
+    # Values that were erased give none.
+    text = text_of_pattern(version, job.variables)
+    return AltSuggestion(text, "pattern" if text else "")
+
+
+def text_of_pattern(version: TemplateVersion, values: Mapping[str, Any]) -> str:
+    """Return the text that a version's pattern gives with the values of its variables; else none."""
     try:
         variables = prompts.variables_from(version.variables)
-        text = prompts.render(version.alt_pattern, variables, job.variables).text
+        return _cleaned(prompts.render(version.alt_pattern, variables, values).text)
     except prompts.PromptTemplateError:
-        # The values were erased.
-        return AltSuggestion("", "")
-    return AltSuggestion(_cleaned(text), "pattern" if text.strip() else "")
+        return ""
 
 
 def described() -> QuerySet[Asset]:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core.types import InputRole, texts_in
 from imagegen_app.services.audit import prompt_access
-from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.job_requests import from_job
+from imagegen_app.services.job_requests import composition, from_job
 from imagegen_app.services.job_requests.fixed_guides import fixed_guides
-from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE
-from imagegen_app.services.policy import use_of_assets
+from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE, InvalidJobRequest
+from imagegen_app.services.policy import template_access, use_of_assets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,10 +68,8 @@ def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recip
     used = job.template_version
     version = None
     if used is not None and not as_free_prompt:
-        version = content_fields.published_version(used.template.slug)
-    own_negative = (
-        "" if version and used and job.negative_prompt == used.negative else job.negative_prompt
-    )
+        version = template_access.usable_version(actor, used.template.slug)
+    own_negative = "" if version and used and _is_negative_of(used, job) else job.negative_prompt
     usable = _may_use_inputs(actor, job, version)
     return Recipe(
         version=version,
@@ -152,3 +149,13 @@ def _may_use_inputs(actor: Person, job: Job, version: TemplateVersion | None) ->
         asset__in=use_of_assets.usable_assets(actor)
     )
     return not unusable.exists()
+
+
+def _is_negative_of(version: TemplateVersion, job: Job) -> bool:
+    """Return whether a job's negative prompt is that of its template, with the values of the job."""
+    try:
+        _prompt, own = composition.render_version(version, job.variables)
+    except InvalidJobRequest:
+        # The values were erased, or the version takes others.
+        own = version.negative
+    return bool(job.negative_prompt == own)

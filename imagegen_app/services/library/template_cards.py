@@ -6,22 +6,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from django.contrib.auth import get_user_model
 from django.db.models import Max, Q
 
-from imagegen_app.models import Asset, Job, PromptTemplate, TemplateFavourite
+from imagegen_app.models import Asset, Job, TemplateFavourite
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.policy import access
+from imagegen_app.services.policy import access, template_access
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.models import PromptTemplate
 
 #: Cards on one page.
 MAX_CARDS = 60
 #: A template's picture is looked for among so many of the newest approved images.
 _PICTURES_AMONG = 400
 _MOST_TEMPLATES = 1000
+_MAX_CATEGORIES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,26 @@ class TemplateCard:
     is_favourite: bool
 
 
-def template_cards(actor: Person, *, words: str = "") -> list[TemplateCard]:
-    """Return the published templates whose name or purpose has the words: favourites, then the last used."""
-    found = PromptTemplate.objects.filter(is_archived=False, current__isnull=False)
+def template_cards(
+    actor: Person, *, words: str = "", category: str = "", are_favourites: bool = False
+) -> list[TemplateCard]:
+    """Return the published templates that the actor may use: favourites first, then the last used.
+
+    `words` are looked for in names, purposes, categories and the user names of owners.
+    """
+    found = template_access.usable_templates(actor).select_related("owner")
+    owner = f"owner__{get_user_model().USERNAME_FIELD}__icontains"
     for word in words.split()[:8]:
-        found = found.filter(Q(name__icontains=word) | Q(purpose__icontains=word))
+        found = found.filter(
+            Q(name__icontains=word)
+            | Q(purpose__icontains=word)
+            | Q(category__icontains=word)
+            | Q(**{owner: word})
+        )
+    if category:
+        found = found.filter(category=category)
+    if are_favourites:
+        found = found.filter(favourites__person=actor.user)
     used = dict(
         Job.objects.filter(requester=actor.user, template_version__isnull=False)
         .order_by()
@@ -61,6 +79,12 @@ def template_cards(actor: Person, *, words: str = "") -> list[TemplateCard]:
         TemplateCard(row, pictures.get(row.pk), used.get(row.pk), row.pk in favourites)
         for row in rows
     ]
+
+
+def usable_categories(actor: Person) -> list[str]:
+    """Return the categories of the templates that the actor may use, by name."""
+    rows = template_access.usable_templates(actor).exclude(category="").order_by("category")
+    return list(rows.values_list("category", flat=True).distinct()[:_MAX_CATEGORIES])
 
 
 def _pictures(templates: set[int]) -> dict[int, Asset]:

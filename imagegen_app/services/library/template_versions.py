@@ -12,6 +12,7 @@ from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Asset, Job, TemplateVersion
 from imagegen_app.services.job_requests import template_files
 from imagegen_app.services.library.comparison import Difference, Piece, word_differences
+from imagegen_app.services.library.template_usage import APPROVED_STATES
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 #: Versions on one page, the newest first.
 MAX_VERSIONS = 30
-#: A version's picture is looked for among so many of the template's newest images.
+#: Images of a version that are shown beside those of another one.
+MAX_PICTURES = 4
+#: A version's pictures are looked for among so many of the template's newest images.
 _PICTURES_AMONG = 300
 #: Parts that are compared word by word.
 _WORDED = ("prompt", "negative_prompt", "alt_pattern")
@@ -40,8 +43,13 @@ class VersionUse:
     rejected_count: int = 0
     #: What its jobs have cost, by currency; None if the reader may not see costs.
     spent: dict[str, Decimal] | None = None
-    #: The newest image that was made with it.
-    picture: Asset | None = None
+    #: The newest images that were made with it, the newest first.
+    pictures: list[Asset] = field(default_factory=list)
+
+    @property
+    def picture(self) -> Asset | None:
+        """The newest image that was made with it."""
+        return self.pictures[0] if self.pictures else None
 
     @property
     def approval_percent(self) -> int | None:
@@ -101,8 +109,7 @@ def _count_images(uses: dict[int, VersionUse]) -> None:
     for key, state, count in rows:
         one = uses[key]
         one.image_count += count
-        # A withdrawn image was approved once.
-        if state in {ReviewState.APPROVED.value, ReviewState.WITHDRAWN.value}:
+        if state in APPROVED_STATES:
             one.approved_count += count
         elif state == ReviewState.REJECTED.value:
             one.rejected_count += count
@@ -116,15 +123,15 @@ def _add_pictures(uses: dict[int, VersionUse], template: PromptTemplate) -> None
         .order_by("-created_at")
         .values_list("job__template_version", "pk")[:_PICTURES_AMONG]
     )
-    chosen: dict[int, Any] = {}
+    chosen: dict[int, list[Any]] = {key: [] for key in uses}
     for version, key in newest:
-        chosen.setdefault(version, key)
+        if version in chosen and len(chosen[version]) < MAX_PICTURES:
+            chosen[version].append(key)
     found = Asset.objects.prefetch_related("renditions").in_bulk(
-        [key for version, key in chosen.items() if version in uses]
+        [key for keys in chosen.values() for key in keys]
     )
-    for version, key in chosen.items():
-        if version in uses:
-            uses[version].picture = found.get(key)
+    for version, keys in chosen.items():
+        uses[version].pictures = [found[key] for key in keys if key in found]
 
 
 def compare(left: TemplateVersion, right: TemplateVersion) -> VersionComparison:

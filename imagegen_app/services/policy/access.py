@@ -103,6 +103,17 @@ def require_permission(actor: Actor, permission: str) -> None:
     )
 
 
+def may_view_content(actor: Actor, model: type[Model]) -> bool:
+    """Return whether the actor may see objects of a model of the site; code may see all."""
+    if not isinstance(actor, Person):
+        return True
+    meta = model._meta  # noqa: SLF001 - Django's documented API
+    return any(
+        actor.user.has_perm(f"{meta.app_label}.{verb}_{meta.model_name}")
+        for verb in ("view", "change")
+    )
+
+
 def may_change_content(actor: Actor, target: Model) -> bool:
     """Return whether the actor may change objects of the site like this one; code may change all."""
     if not isinstance(actor, Person):

@@ -21,7 +21,7 @@ from imagegen_app.core.types import (
     Size,
 )
 from imagegen_app.providers.parameters import validation_errors
-from imagegen_app.services.job_requests import prices, templates, values
+from imagegen_app.services.job_requests import prices, template_drafts, values
 from imagegen_app.services.policy.model_catalog import InvalidRecord
 
 if TYPE_CHECKING:
@@ -138,9 +138,9 @@ def test_a_missing_price_is_explained_in_the_readers_language(
 def test_an_unsupported_template_size_is_explained_in_the_readers_language(
     site: Site,
 ) -> None:
-    draft = templates.Draft(body="A mug", image_model=site.model, size=Size(9000, 9000))
+    draft = template_drafts.Draft(body="A mug", image_model=site.model, size=Size(9000, 9000))
 
     with override("de"), pytest.raises(InvalidRecord) as refusal:
-        templates.check(draft)
+        template_drafts.check(draft)
 
     assert "Pixel" in str(refusal.value)

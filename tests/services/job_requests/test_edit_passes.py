@@ -19,6 +19,7 @@ from imagegen_app.services.job_requests import (
     creation,
     from_job,
     pass_planning,
+    template_drafts,
     templates,
 )
 from imagegen_app.services.job_requests.creation import PromptBlocked
@@ -211,9 +212,9 @@ def test_the_log_tells_versions_with_other_instructions_apart(site: Site) -> Non
         make_user(permissions=["imagegen.add_prompttemplate", "imagegen.change_prompttemplate"])
     )
 
-    def draft(*words: str) -> templates.Draft:
+    def draft(*words: str) -> template_drafts.Draft:
         passes = [Pass(Operation.EDIT, site.model.slug, instruction=one) for one in words]
-        return templates.Draft(body="A shop", image_model=site.model, passes=passes)
+        return template_drafts.Draft(body="A shop", image_model=site.model, passes=passes)
 
     made = templates.create(actor=author, name="Shops", slug="shops", draft=draft())
     templates.publish(actor=author, template=made, draft=draft(FIX))

@@ -13,7 +13,7 @@ from imagegen_app.core.types import ControlGuide, InputRole
 from imagegen_app.models import Asset, Job, PromptTemplate
 from imagegen_app.services.batches import row_jobs
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.job_requests import creation, from_job, templates
+from imagegen_app.services.job_requests import creation, from_job, template_drafts, templates
 from imagegen_app.services.job_requests.fixed_guides import FixedGuide
 from imagegen_app.services.job_requests.values import InputSource, InvalidJobRequest
 from imagegen_app.services.library.recipes import recipe_of
@@ -35,7 +35,7 @@ def author(name: str = "ann", *groups: str) -> Person:
 
 
 def made(site: Site, *guides: FixedGuide, actor: Person | None = None) -> PromptTemplate:
-    draft = templates.Draft(body="A mug", image_model=site.model, guides=guides)
+    draft = template_drafts.Draft(body="A mug", image_model=site.model, guides=guides)
     return templates.create(
         actor=actor or author("ann", "Image reviewers"), name="Mugs", slug="mugs", draft=draft
     )
@@ -156,7 +156,7 @@ def test_only_an_approved_image_that_the_author_may_see_can_be_fixed(site: Site)
 def test_an_author_may_keep_a_guide_that_a_colleague_chose(site: Site) -> None:
     asset = make_asset()
     template = made(site, FixedGuide(asset.pk, DEPTH))
-    draft = templates.Draft(
+    draft = template_drafts.Draft(
         body="A cup", image_model=site.model, guides=[FixedGuide(asset.pk, DEPTH)]
     )
 
@@ -187,8 +187,8 @@ def test_guides_are_fixed_for_one_model_and_not_too_many(site: Site) -> None:
     guide = FixedGuide(make_asset().pk, DEPTH)
     writer = author("ann", "Image reviewers")
     drafts = {
-        "image_model": templates.Draft(body="A mug", guides=[guide]),
-        "guides": templates.Draft(body="A mug", image_model=site.model, guides=[guide] * 20),
+        "image_model": template_drafts.Draft(body="A mug", guides=[guide]),
+        "guides": template_drafts.Draft(body="A mug", image_model=site.model, guides=[guide] * 20),
     }
 
     for field, draft in drafts.items():
@@ -201,7 +201,7 @@ def test_other_guides_are_another_version_and_the_same_are_none(site: Site) -> N
     guide = FixedGuide(make_asset().pk, DEPTH)
     template = made(site, guide)
     writer = author("bob", "Image reviewers")
-    draft = templates.Draft(body="A mug", image_model=site.model, guides=[guide])
+    draft = template_drafts.Draft(body="A mug", image_model=site.model, guides=[guide])
 
     templates.publish(actor=writer, template=template, draft=draft)
     same = template.versions.count()
@@ -219,7 +219,7 @@ def test_a_recipe_takes_the_guides_of_the_template_that_is_published_now(site: S
     template = made(site, FixedGuide(first.pk, DEPTH))
     own = InputSource(data=make_image(size=(64, 64)))
     job = requested(site, inputs=[own], operation="edit")
-    draft = templates.Draft(
+    draft = template_drafts.Draft(
         body="A mug", image_model=site.model, guides=[FixedGuide(second.pk, DEPTH)]
     )
     templates.publish(actor=author("bob", "Image reviewers"), template=template, draft=draft)

@@ -10,7 +10,7 @@ import pytest
 from imagegen_app.core.types import Lora
 from imagegen_app.models import Job, PromptTemplate
 from imagegen_app.services.batches import row_jobs
-from imagegen_app.services.job_requests import from_job, templates
+from imagegen_app.services.job_requests import from_job, template_drafts, templates
 from imagegen_app.services.job_requests.creation import PromptBlocked
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.policy import access
@@ -30,13 +30,13 @@ def author() -> Person:
     return access.actor_for(make_user("ann", groups=["Template authors"]))
 
 
-def draft(site: Site, **changes: Any) -> templates.Draft:
+def draft(site: Site, **changes: Any) -> template_drafts.Draft:
     values: dict[str, Any] = {
         "image_model": site.model,
         "parameters": {"strength": "0.5", "style": "watercolour"},
         "loras": [Lora("paint", 0.8)],
     }
-    return templates.Draft(body="A mug", **{**values, **changes})
+    return template_drafts.Draft(body="A mug", **{**values, **changes})
 
 
 def made(site: Site, **changes: Any) -> PromptTemplate:

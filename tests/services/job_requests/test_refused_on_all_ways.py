@@ -14,7 +14,7 @@ from imagegen_app import estimate, generate
 from imagegen_app.core.types import InputRole, Lora, Operation
 from imagegen_app.models import Attempt, Job
 from imagegen_app.services.batches import planning
-from imagegen_app.services.job_requests import templates
+from imagegen_app.services.job_requests import template_drafts, templates
 from imagegen_app.services.job_requests.values import InputSource, InvalidJobRequest
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.model_catalog import InvalidRecord
@@ -153,7 +153,7 @@ def test_when_a_template_for_the_model_is_published(
     plain: ImageModel, fixed: dict[str, Any], field: str, reason: str
 ) -> None:
     author = access.actor_for(make_user(permissions=["imagegen.add_prompttemplate"]))
-    draft = templates.Draft(body="A mug", image_model=plain, **fixed)
+    draft = template_drafts.Draft(body="A mug", image_model=plain, **fixed)
 
     with pytest.raises(InvalidRecord) as refused:
         templates.create(actor=author, name="Mugs", slug="mugs", draft=draft)
@@ -163,7 +163,7 @@ def test_when_a_template_for_the_model_is_published(
 
 def test_a_template_may_name_a_tier_that_its_model_translates(plain: ImageModel) -> None:
     author = access.actor_for(make_user(permissions=["imagegen.add_prompttemplate"]))
-    draft = templates.Draft(body="A mug", image_model=plain, quality="standard")
+    draft = template_drafts.Draft(body="A mug", image_model=plain, quality="standard")
 
     made = templates.create(actor=author, name="Mugs", slug="mugs", draft=draft)
 

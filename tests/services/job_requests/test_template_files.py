@@ -12,7 +12,7 @@ from imagegen_app.services.job_requests import template_files, templates
 from imagegen_app.services.job_requests.template_files import FileAction, InvalidTemplateFile
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotPermitted
-from imagegen_app.testing.factories import make_image_model, make_user
+from imagegen_app.testing.factories import make_group, make_image_model, make_user
 
 pytestmark = pytest.mark.django_db
 SHELL = System("test")
@@ -146,3 +146,52 @@ def test_a_person_needs_the_permission_for_what_the_file_does() -> None:
         template_files.export(actor=editor, rows=PromptTemplate.objects.all())
     # Nothing is done that it could lack a permission for.
     template_files.import_templates(actor=editor, document=document(VASE))
+
+
+def test_owner_groups_and_category_go_along_by_name() -> None:
+    shop, olga = make_group("Shop"), make_user("olga")
+    entry = {**VASE, "category": "Shop", "owner": "olga", "groups": ["Shop"]}
+
+    assert imported(entry) == [FileAction.CREATE]
+    assert imported(*exported()["templates"]) == [FileAction.UNCHANGED]
+
+    template = PromptTemplate.objects.get()
+    assert (template.category, template.owner) == ("Shop", olga)
+    assert [one.group for one in template.allowed_groups.all()] == [shop]
+    # What a file does not say of people and groups stays; an empty list opens the template.
+    assert imported({**VASE, "category": "Shop"}) == [FileAction.UNCHANGED]
+    assert imported({**VASE, "category": "Shop", "groups": []}) == [FileAction.UPDATE]
+    assert not template.allowed_groups.exists()
+
+
+def test_names_that_the_site_does_not_have_are_told_and_never_open_a_template() -> None:
+    make_group("Shop")
+    entry = {**VASE, "owner": "olga", "groups": ["Shop", "Press"]}
+
+    (change,) = template_files.plan(actor=SHELL, document=document(entry))
+
+    assert change.notes == (
+        "This site has no active person “olga”: the owner is not set from the file.",
+        "This site has no group “Press”: it is left out.",
+    )
+    with pytest.raises(InvalidTemplateFile, match="none of these groups: Press") as refused:
+        imported({**VASE, "groups": ["Press"]})
+    assert refused.value.problems[0][0] == "templates[1].groups"
+
+
+def test_what_looks_wrong_is_told_before_an_import() -> None:
+    entry = {**VASE, "prompt": "A {% if colour %}{{ colour }}{% endif %} vase"}
+
+    (change,) = template_files.plan(actor=SHELL, document=document(entry))
+
+    assert [one.split(":")[0] for one in change.notes] == ["Prompt", "Variables"]
+
+
+def test_an_export_costs_the_same_queries_for_any_number(
+    django_assert_max_num_queries: Any,
+) -> None:
+    for number in range(6):
+        imported({**VASE, "slug": f"vase-{number}"})
+
+    with django_assert_max_num_queries(4):
+        assert len(exported()["templates"]) == 6

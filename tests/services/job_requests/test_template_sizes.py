@@ -8,7 +8,7 @@ import pytest
 
 from imagegen_app.core.types import InputRole, Operation, Size
 from imagegen_app.services.batches import lifecycle
-from imagegen_app.services.job_requests import templates
+from imagegen_app.services.job_requests import template_drafts, templates
 from imagegen_app.services.job_requests.composition import compose
 from imagegen_app.services.job_requests.values import InputSource, InvalidJobRequest
 from imagegen_app.services.policy import access
@@ -44,8 +44,8 @@ def cutter(site: Site) -> ImageModel:
     return made
 
 
-def draft_for(image_model: ImageModel, size: Size | None = None) -> templates.Draft:
-    return templates.Draft(
+def draft_for(image_model: ImageModel, size: Size | None = None) -> template_drafts.Draft:
+    return template_drafts.Draft(
         body="A mug", operation=Operation.REMOVE_BACKGROUND, image_model=image_model, size=size
     )
 
@@ -68,7 +68,7 @@ def test_without_one_the_template_is_published_and_says_so_again(cutter: ImageMo
 
     assert made.current is not None
     assert made.current.size is None
-    assert templates.is_same(templates.draft_of(made.current), draft_for(cutter))
+    assert template_drafts.is_same(template_drafts.draft_of(made.current), draft_for(cutter))
 
 
 def test_a_stated_size_is_refused_where_the_requester_s_model_takes_none(

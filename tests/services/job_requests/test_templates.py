@@ -12,7 +12,7 @@ from imagegen_app.core import canonical
 from imagegen_app.core.passes import Pass
 from imagegen_app.core.types import Lora, Operation, Size
 from imagegen_app.models import AuditEvent, PromptTemplate, TemplateVersion
-from imagegen_app.services.job_requests import templates
+from imagegen_app.services.job_requests import template_drafts, templates
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.model_catalog import InvalidRecord
 from imagegen_app.testing.factories import make_image_model, make_user
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Person
 
 pytestmark = pytest.mark.django_db
-DRAFT = templates.Draft(body="A {{ product }}", variables=[{"name": "product"}])
+DRAFT = template_drafts.Draft(body="A {{ product }}", variables=[{"name": "product"}])
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def created(author: Person, *, slug: str = "mugs", **changes: Any) -> PromptTemp
     )
 
 
-def full_draft() -> templates.Draft:
+def full_draft() -> template_drafts.Draft:
     """Return a draft that differs from every default."""
     model = make_image_model(provider_model_name="sandbox-1")
-    return templates.Draft(
+    return template_drafts.Draft(
         body="A {{ product }}",
         negative="no {{ product }}",
         variables=[{"name": "product", "label": "Product"}],
@@ -70,8 +70,8 @@ def test_a_published_version_holds_the_whole_draft(author: Person) -> None:
 
     version = PromptTemplate.objects.get(pk=template.pk).current
     assert version is not None
-    read = templates.draft_of(version)
-    assert templates.is_same(read, draft)
+    read = template_drafts.draft_of(version)
+    assert template_drafts.is_same(read, draft)
     assert (read.size, read.quality) == (draft.size, draft.quality)
     assert read.passes == tuple(draft.passes)
     assert (version.number, version.note, version.created_by) == (1, "First try", author.user)
@@ -179,7 +179,7 @@ def test_copies_have_names_of_their_own(author: Person) -> None:
         ("mugs-3", "Mugs (3)", "Shop"),
     ]
     assert copies[0].current is not None
-    assert templates.is_same(templates.draft_of(copies[0].current), DRAFT)
+    assert template_drafts.is_same(template_drafts.draft_of(copies[0].current), DRAFT)
 
 
 def test_a_template_without_a_version_cannot_be_copied(author: Person) -> None:
@@ -190,14 +190,20 @@ def test_a_template_without_a_version_cannot_be_copied(author: Person) -> None:
 def test_a_template_is_renamed_archived_and_restored_in_these_words(author: Person) -> None:
     template = created(author)
 
-    templates.rename(actor=author, template=template, name="Cups", purpose="Shop")
-    templates.rename(actor=author, template=template, name="Cups", purpose="Shop")
+    details = replace(templates.details_of(template), name="Cups", purpose="Shop")
+    templates.change_details(actor=author, template=template, details=details)
+    templates.change_details(actor=author, template=template, details=details)
     templates.archive(actor=author, template=template)
     templates.archive(actor=author, template=template)
     assert PromptTemplate.objects.get().is_archived
     templates.archive(actor=author, template=template, archived=False)
 
-    assert told("template.changed") == {"template": "mugs", "before": "Mugs", "after": "Cups"}
+    assert told("template.changed") == {
+        "template": "mugs",
+        "before": "Mugs",
+        "after": "Cups",
+        "parts": ["name"],
+    }
     assert told("template.archived") == told("template.restored") == {"template": "mugs"}
     stored = PromptTemplate.objects.get()
     assert (stored.name, stored.is_archived) == ("Cups", False)
@@ -213,12 +219,12 @@ def test_a_template_is_renamed_archived_and_restored_in_these_words(author: Pers
         lambda actor, template: templates.publish(
             actor=actor, template=template, draft=replace(DRAFT, body="Two {{ product }}")
         ),
-        lambda actor, template: templates.rename(
-            actor=actor, template=template, name="Cups", purpose=""
+        lambda actor, template: templates.change_details(
+            actor=actor, template=template, details=templates.TemplateDetails("Cups")
         ),
         lambda actor, template: templates.archive(actor=actor, template=template),
     ],
-    ids=["create", "duplicate", "publish", "rename", "archive"],
+    ids=["create", "duplicate", "publish", "change_details", "archive"],
 )
 def test_only_authors_change_templates(
     author: Person, change: Callable[[Person, PromptTemplate], Any]
@@ -252,7 +258,7 @@ def test_a_draft_that_is_not_valid_is_refused_at_its_field(
     changes: dict[str, Any], field: str, reason: str
 ) -> None:
     with pytest.raises(InvalidRecord) as refused:
-        templates.check(replace(DRAFT, **changes))
+        template_drafts.check(replace(DRAFT, **changes))
 
     assert refused.value.field == field
     assert refused.value.reason
@@ -260,15 +266,15 @@ def test_a_draft_that_is_not_valid_is_refused_at_its_field(
 
 
 def test_a_random_seed_needs_no_number_and_a_fixed_one_keeps_it() -> None:
-    templates.check(DRAFT)
-    templates.check(replace(DRAFT, seed_strategy="fixed", seed=0))
+    template_drafts.check(DRAFT)
+    template_drafts.check(replace(DRAFT, seed_strategy="fixed", seed=0))
 
 
 def test_a_size_that_the_model_does_not_make_is_refused() -> None:
     model = make_image_model(provider_model_name="sandbox-1")
 
     with pytest.raises(InvalidRecord) as refused:
-        templates.check(replace(DRAFT, image_model=model, size=Size(7, 99_999)))
+        template_drafts.check(replace(DRAFT, image_model=model, size=Size(7, 99_999)))
 
     assert refused.value.field == "width"
-    templates.check(replace(DRAFT, image_model=model, size=Size(512, 512)))
+    template_drafts.check(replace(DRAFT, image_model=model, size=Size(512, 512)))

@@ -10,7 +10,7 @@ from django.template import Context, Template
 from django.utils import translation
 
 from imagegen_app.models import AltText, Asset, AuditEvent
-from imagegen_app.services.job_requests import templates
+from imagegen_app.services.job_requests import template_drafts, templates
 from imagegen_app.services.library import alt_texts, chooser, placement
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.model_catalog import InvalidRecord
@@ -98,24 +98,24 @@ def test_erased_values_leave_no_suggestion() -> None:
 
 
 def test_a_pattern_with_an_unknown_variable_is_refused() -> None:
-    draft = templates.Draft(
+    draft = template_drafts.Draft(
         body="A {{ product }}", variables=[{"name": "product"}], alt_pattern="A {{ colour }} one"
     )
 
     with pytest.raises(InvalidRecord, match="colour") as refusal:
-        templates.check(draft)
+        template_drafts.check(draft)
 
     assert refusal.value.field == "alt_pattern"
 
 
 def test_a_new_pattern_is_a_new_version_and_stays_with_it() -> None:
     actor = access.actor_for(make_user("tom", groups=["Template authors"]))
-    draft = templates.Draft(
+    draft = template_drafts.Draft(
         body="A {{ product }}", variables=[{"name": "product"}], alt_pattern="A {{ product }}"
     )
     template = templates.create(actor=actor, name="Mugs", slug="mugs", draft=draft)
     assert template.current is not None
-    kept = templates.draft_of(template.current)
+    kept = template_drafts.draft_of(template.current)
 
     again = templates.publish(actor=actor, template=template, draft=kept)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagegen_app.core.actors import System
 from imagegen_app.models import TemplateFavourite, TemplateVersion
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.job_requests import templates
 from imagegen_app.services.library import template_cards
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotPermitted
@@ -26,7 +28,7 @@ def template(name: str) -> TemplateVersion:
     return version
 
 
-def names(site: Site, **options: str) -> list[str]:
+def names(site: Site, **options: Any) -> list[str]:
     return [one.template.name for one in template_cards.template_cards(site.actor, **options)]
 
 
@@ -79,3 +81,15 @@ def test_a_favourite_is_personal_and_is_set_once(site: Site) -> None:
     assert TemplateFavourite.objects.count() == 1
     template_cards.set_favourite(actor=site.actor, template=version.template, is_favourite=False)
     assert not TemplateFavourite.objects.exists()
+
+
+def test_cards_are_narrowed_by_category_owner_and_favourites(site: Site) -> None:
+    ash, birch = template("Ash"), template("Birch")
+    details = templates.TemplateDetails("Ash", category="Trees", owner=make_user("olga"))
+    templates.change_details(actor=System("test"), template=ash.template, details=details)
+    template_cards.set_favourite(actor=site.actor, template=birch.template, is_favourite=True)
+
+    assert names(site, category="Trees") == names(site, words="olga") == ["Ash"]
+    assert names(site, words="tree") == ["Ash"]
+    assert names(site, are_favourites=True) == ["Birch"]
+    assert template_cards.usable_categories(site.actor) == ["Trees"]
