@@ -18,6 +18,7 @@ from imagegen_app.admin.fixed_lines import (
     lora_lines,
     parameter_lines,
 )
+from imagegen_app.admin.pages import kit_choice
 from imagegen_app.core import passes, types
 from imagegen_app.core.limits import (
     MAX_ALT_CHARS,
@@ -138,6 +139,7 @@ class TemplateForm(AnyModelForm):
         for number in range(VARIABLE_ROWS):
             self._add_row(number, rows[number] if number < len(rows) else {})
         self.fields.update(template_guides.guide_fields(version, actor=self.actor))
+        self.fields["brand_kit"] = kit_choice.kit_field(version.brand_kit if version else None)
         if version is not None:
             for name in (
                 "body",
@@ -230,6 +232,7 @@ class TemplateForm(AnyModelForm):
             loras=data["loras"],
             guides=template_guides.given_guides(data),
             alt_pattern=data["alt_pattern"],
+            brand_kit=data["brand_kit"],
             note=data["version_note"],
         )
         try:

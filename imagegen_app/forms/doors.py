@@ -112,6 +112,12 @@ def doors() -> tuple[Door, ...]:
                     also=("imagegen_prompttemplate_", "imagegen_templateversion_"),
                 ),
                 PageEntry(
+                    "imagegen_brandkit_changelist",
+                    _("Brand kits"),
+                    ("view_brandkit", "change_brandkit"),
+                    also=("imagegen_brandkit_", "imagegen_brandkitversion_"),
+                ),
+                PageEntry(
                     "imagegen_batch_changelist",
                     _("Batches"),
                     ("request_job", "view_batch"),

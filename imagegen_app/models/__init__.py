@@ -23,6 +23,7 @@ from imagegen_app.models.audit import (
 )
 from imagegen_app.models.base import Record, RecordQuerySet
 from imagegen_app.models.batches import Batch
+from imagegen_app.models.brand_kits import BrandKit, BrandKitVersion
 from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.credentials import RevokedCredential
 from imagegen_app.models.job_inputs import JobInput
@@ -38,7 +39,7 @@ from imagegen_app.models.library import (
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, Incident, RateLimitState
-from imagegen_app.models.placements import Placement
+from imagegen_app.models.placements import OutdatedDismissal, Placement
 from imagegen_app.models.preferences import MailPreference
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.sessions import StudioSession
@@ -59,6 +60,8 @@ __all__ = [
     "AuditPersonalText",
     "AuditTile",
     "Batch",
+    "BrandKit",
+    "BrandKitVersion",
     "Budget",
     "BudgetPeriod",
     "Checkpoint",
@@ -79,6 +82,7 @@ __all__ = [
     "LogKeyHandover",
     "MailPreference",
     "OutboxEntry",
+    "OutdatedDismissal",
     "PeriodicRun",
     "Placement",
     "PromptTemplate",

@@ -121,7 +121,13 @@ def _next_batch() -> Batch | None:
             cancelled_at__isnull=True,
             paused_at__isnull=True,
         )
-        .select_related("template_version__template", "image_model__provider", "requester")
+        .select_related(
+            "template_version__template",
+            "template_version__brand_kit",
+            "brand_kit_version__kit",
+            "image_model__provider",
+            "requester",
+        )
         .order_by("created_at")
         .first()
     )
@@ -220,6 +226,7 @@ def _job_request(batch: Batch, actor: Actor, instance: Model, key: str) -> JobRe
         model=batch.image_model,
         row_key=key,
         batch=batch,
+        brand_kit=batch.brand_kit_version,
     )
     return replace(job_request, idempotency_key=f"{batch.pk}:{key}"[:128])
 
@@ -230,7 +237,13 @@ def _rerun_failed(batch: Batch, actor: Actor) -> None:
         return
     jobs = list(
         failed_jobs(batch, until=batch.rerun_requested_at)
-        .select_related("template_version__template", "image_model__provider", "batch")
+        .select_related(
+            "template_version__template",
+            "template_version__brand_kit",
+            "brand_kit_version__kit",
+            "image_model__provider",
+            "batch",
+        )
         .order_by("pk")[: CHUNK_SIZE // 10]
     )
     refused = 0
