@@ -27,7 +27,7 @@ DESK, WORDS = "Review desk", "Alternative texts"
 #: Role to the doors that its navigation lists, each with its pages, in order.
 LISTED = {
     "Image editors": {
-        MAKE: [OVERVIEW, STUDIO, "Templates", "Batches", "Running jobs", "Library"],
+        MAKE: [OVERVIEW, STUDIO, "Templates", "Brand kits", "Batches", "Running jobs", "Library"],
         REVIEW: [DESK, WORDS, TABLES],
     },
     "Image reviewers": {
@@ -35,7 +35,7 @@ LISTED = {
         REVIEW: [DESK, WORDS, *_IMAGES, TABLES],
     },
     "Compliance": {
-        MAKE: [OVERVIEW, "Templates", "Batches", "Running jobs", "Library"],
+        MAKE: [OVERVIEW, "Templates", "Brand kits", "Batches", "Running jobs", "Library"],
         REVIEW: [DESK, *_IMAGES],
         PROVE: ["What happened", LOG, "Erasure"],
         SET_UP: ["Health", "Providers", "Models", "Grants", "Budgets", TABLES],
