@@ -422,6 +422,12 @@ ROWS: Final[tuple[EventRow, ...]] = (
         ("target_label",),
     ),
     EventRow(
+        "placement.kept",
+        "notice",
+        gettext_noop("{actor} kept {object} in {target}, though it is out of date."),
+        ("target_label",),
+    ),
+    EventRow(
         "placement.rewritten",
         "notice",
         gettext_noop("A copy of {object} in {target} told an erased text and was replaced."),

@@ -15,7 +15,7 @@ from imagegen_app.core import prompts
 from imagegen_app.models import PromptTemplate, TemplateVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 #: How deep a path from an object to a value may go.
 _MAX_STEPS = 3
@@ -165,6 +165,26 @@ def value_at(instance: models.Model, path: str) -> str:
     if current is None or isinstance(current, bytes):
         return ""
     return str(current)
+
+
+def relations_in(model: type[models.Model], paths: Iterable[str]) -> set[str]:
+    """Return the relations that paths such as `category.name` lead over, to be read with the objects."""
+    found = set()
+    for path in paths:
+        at: Any = model
+        steps: list[str] = []
+        for step in path.split(".")[: _MAX_STEPS - 1]:
+            try:
+                field = at._meta.get_field(step)  # noqa: SLF001 - Django's documented API
+            except FieldDoesNotExist:
+                break
+            if not (field.many_to_one or (field.one_to_one and field.concrete)):
+                break
+            steps.append(step)
+            at = field.related_model
+        if steps:
+            found.add("__".join(steps))
+    return found
 
 
 def mappable_fields(model: type[models.Model]) -> list[tuple[str, str]]:

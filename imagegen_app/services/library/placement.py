@@ -57,7 +57,7 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
     _require_words(asset)
     column = _column(target, field)
     _refresh_locked(target, column)
-    previous = _value(target, field)
+    previous = value_of(target, field)
     placed = _active(target, field).filter(asset=asset, placed_value=previous).first()
     if placed is not None:
         # Placed before: a second copy of the file would be the same picture under another name.
@@ -75,7 +75,7 @@ def attach(*, actor: Actor, asset: Asset, target: models.Model, field: str) -> P
 
 def is_placed(*, asset: Asset, target: models.Model, field: str) -> bool:
     """Return whether a field holds the asset now, by a placement that is recorded."""
-    value = _value(target, field)
+    value = value_of(target, field)
     return bool(value) and _active(target, field).filter(asset=asset, placed_value=value).exists()
 
 
@@ -122,7 +122,7 @@ def record_placement(
     access.require_permission(actor, "place_asset")
     _lock(target)
     kind = ContentType.objects.get_for_model(target)
-    placed_value = _value(target, field) if value is None else value
+    placed_value = value_of(target, field) if value is None else value
     for old in _active(target, field).select_related("asset"):
         if old.asset_id == asset.pk and old.placed_value == placed_value:
             return old
@@ -203,7 +203,7 @@ def detach(
     target = stored.target
     if target is not None:
         access.require_content_change(actor, target)
-        if _value(target, placement.field) != placement.placed_value:
+        if value_of(target, placement.field) != placement.placed_value:
             raise CannotPlace(
                 _("Nothing was changed."),
                 reason=_("The field holds another value now."),
@@ -360,7 +360,8 @@ def _column(target: models.Model, field: str) -> Any:
     return column
 
 
-def _value(target: models.Model, field: str) -> str:
+def value_of(target: models.Model, field: str) -> str:
+    """Return what a field of an object holds, as placements store it; empty for nothing."""
     column = target._meta.get_field(field)  # noqa: SLF001 - Django's documented API
     if isinstance(column, models.FileField):
         return str(getattr(target, field).name or "")
