@@ -123,6 +123,7 @@ def doors() -> tuple[Door, ...]:
                     ("request_job", "view_batch"),
                     also=("imagegen_batch_",),
                 ),
+                PageEntry("imagegen_outdated", _("Out of date"), ("request_job",)),
                 PageEntry(
                     "imagegen_job_changelist",
                     _("Running jobs"),

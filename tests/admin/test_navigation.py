@@ -23,11 +23,21 @@ MAKE, REVIEW, PROVE, SET_UP = (
     f"AI images: {door}" for door in ("Make", "Review", "Prove", "Set up")
 )
 _IMAGES = ["All images", "Where images are used", "Content checks"]
+OUTDATED = "Out of date"
 DESK, WORDS = "Review desk", "Alternative texts"
 #: Role to the doors that its navigation lists, each with its pages, in order.
 LISTED = {
     "Image editors": {
-        MAKE: [OVERVIEW, STUDIO, "Templates", "Brand kits", "Batches", "Running jobs", "Library"],
+        MAKE: [
+            OVERVIEW,
+            STUDIO,
+            "Templates",
+            "Brand kits",
+            "Batches",
+            OUTDATED,
+            "Running jobs",
+            "Library",
+        ],
         REVIEW: [DESK, WORDS, TABLES],
     },
     "Image reviewers": {

@@ -19,6 +19,7 @@ from imagegen_app.models import (
     TemplateVersion,
 )
 from imagegen_app.services.batches import composed_today
+from imagegen_app.services.batches.composed_today import OutdatedImage
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import placement as placements
@@ -36,23 +37,6 @@ if TYPE_CHECKING:
 
 #: Batches whose rows wait for a worker, which are looked through; the newest ones.
 _MAX_WAITING: Final = 50
-
-
-@dataclass(frozen=True, slots=True)
-class OutdatedImage:
-    """A placed image for which another would be made today."""
-
-    placement: Placement
-    instance: Model
-    job: Job
-    today: Today
-    #: The batch in which it was asked for already; None if in none.
-    asked_in: Batch | None = None
-
-    @property
-    def is_refreshable(self) -> bool:
-        """Whether a batch can make it anew now."""
-        return not self.today.problem and self.asked_in is None
 
 
 @dataclass(slots=True)

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
     from imagegen_app.core.variables import Variable
-    from imagegen_app.models import Batch, BrandKitVersion, ImageModel, Job, TemplateVersion
+    from imagegen_app.models import (
+        Batch,
+        BrandKitVersion,
+        ImageModel,
+        Job,
+        Placement,
+        TemplateVersion,
+    )
     from imagegen_app.services.gateways.content_fields import Target
 
 
@@ -67,6 +74,23 @@ class Today:
     def is_outdated(self) -> bool:
         """Whether another image would be made today."""
         return bool(self.changes or self.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class OutdatedImage:
+    """A placed image for which another would be made today."""
+
+    placement: Placement
+    instance: Model
+    job: Job
+    today: Today
+    #: The batch in which it was asked for already; None if in none.
+    asked_in: Batch | None = None
+
+    @property
+    def is_refreshable(self) -> bool:
+        """Whether a batch can make it anew now."""
+        return not self.today.problem and self.asked_in is None
 
 
 def sources_of(target: Target, version: TemplateVersion, job: Job, batch: Batch | None) -> Sources:

@@ -20,7 +20,7 @@ from imagegen_app.models import (
     Placement,
 )
 from imagegen_app.services.batches import lifecycle
-from imagegen_app.services.batches._placement_scan import OutdatedImage, PlacementScan
+from imagegen_app.services.batches._placement_scan import PlacementScan
 from imagegen_app.services.batches.lifecycle import BatchLimits
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.services.batches.composed_today import OutdatedImage
     from imagegen_app.services.gateways.content_fields import Target
 
 #: Outdated images on one page.

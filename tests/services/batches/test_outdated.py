@@ -34,6 +34,7 @@ from tests.services.batches.test_lifecycle import products, start
 if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import TemplateVersion
+    from imagegen_app.services.batches.composed_today import OutdatedImage
     from imagegen_app.services.gateways.content_fields import Target
     from tests.services.conftest import Site
 
@@ -84,7 +85,7 @@ def placed(site: Site, version: TemplateVersion, number: int = 1, **changes: Any
 @use_case(audited=False)
 def finish(job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(state="succeeded", finished_at=job.created_at)
-    Batch.objects.filter(pk=job.batch_id).update(succeeded=1)
+    Batch.objects.filter(jobs=job).update(succeeded=1)
 
 
 def changed(version: TemplateVersion, **content: Any) -> TemplateVersion:
@@ -92,7 +93,7 @@ def changed(version: TemplateVersion, **content: Any) -> TemplateVersion:
     return templates.publish(actor=boss(), template=version.template, draft=draft)
 
 
-def found(site: Site) -> list[outdated.OutdatedImage]:
+def found(site: Site) -> list[OutdatedImage]:
     return outdated.find_page(actor=boss(), target=target()).images
 
 
@@ -104,7 +105,7 @@ def told(site: Site) -> list[tuple[str, str, str]]:
     ]
 
 
-def shown(images: list[outdated.OutdatedImage]) -> list[tuple[int, str]]:
+def shown(images: list[OutdatedImage]) -> list[tuple[int, str]]:
     return [(one.placement.pk, one.today.digest) for one in images]
 
 

@@ -10,7 +10,7 @@ import pytest
 from imagegen_app.core.kit_values import PaletteColour
 from imagegen_app.core.states import ReviewState
 from imagegen_app.core.types import Lora, Operation
-from imagegen_app.models import Asset, AuditEvent, Batch, BrandKit, Job
+from imagegen_app.models import Asset, AuditEvent, Batch, BrandKit, Job, PromptTemplate
 from imagegen_app.services.batches import row_jobs
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import (
@@ -246,7 +246,7 @@ def test_a_recipe_offers_the_kit_and_leaves_out_what_it_adds(site: Site) -> None
 def test_all_rows_of_a_batch_have_the_kit_of_its_start(site: Site) -> None:
     kit = made()
     slug = inherited(site, kit)
-    version = templates.PromptTemplate.objects.get(slug=slug).current
+    version = PromptTemplate.objects.get(slug=slug).current
     assert version is not None
     start(site, version, products(2), mapping={})
     changed(kit, style_words="dark")
