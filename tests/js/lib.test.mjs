@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { nextDelay, retryAfter, spread } from "../../imagegen_app/static/imagegen_app/js/lib/backoff.js";
 import { inWords } from "../../imagegen_app/static/imagegen_app/js/lib/clock.js";
+import { normalCode } from "../../imagegen_app/static/imagegen_app/js/lib/colour-codes.js";
 import { draftOf } from "../../imagegen_app/static/imagegen_app/js/lib/draft.js";
 import { neighbour } from "../../imagegen_app/static/imagegen_app/js/lib/grid.js";
 import { sentence } from "../../imagegen_app/static/imagegen_app/js/lib/html.js";
@@ -145,4 +146,10 @@ test("keys lead through the rows of a grid, mirrored from right to left", () => 
 test("of pages that are kept, the furthest are forgotten first", () => {
   assert.deepEqual(tooFar([0, 1, 2, 3, 9], 2, 3), [9, 0]);
   assert.deepEqual(tooFar([0, 1], 0, 3), []);
+});
+
+test("the code of a colour is written in full, and what is none is empty", () => {
+  assert.equal(normalCode(" 1C4B8F "), "#1c4b8f");
+  assert.equal(normalCode("#fA0"), "#ffaa00");
+  for (const text of ["", "#12", "black", "#1c4b8g", "##1c4b8f"]) assert.equal(normalCode(text), "");
 });
