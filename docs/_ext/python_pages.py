@@ -44,6 +44,7 @@ MEANINGS = {
     "row_key": "The key of the batch's row.",
     "policy": "What happens when a call's outcome cannot be learnt: a person decides, or it is made again.",
     "passes": "Follow-up passes, in order.",
+    "brand_kit": "Adds its words, reference images, LoRA and seed to what is not said otherwise.",
 }
 #: Longer declarations have one argument a line.
 LINE_CHARS = 100

@@ -13,6 +13,7 @@ if not TYPE_CHECKING:
 import imagegen_app.admin.assets
 import imagegen_app.admin.attempts
 import imagegen_app.admin.audit
+import imagegen_app.admin.brand_kits
 import imagegen_app.admin.catalog
 import imagegen_app.admin.jobs
 import imagegen_app.admin.kept_answers

@@ -71,7 +71,7 @@ class JobAdmin(OwnedRecordAdmin):
     search_help_text = gettext_lazy("ID, batch row, error code, template, model or person")
     ordering = ["-created_at"]
     allowed_lookups = [
-        *("batch", "template_version", "requester", "attempts", "state__in"),
+        *("batch", "template_version", "brand_kit_version", "requester", "attempts", "state__in"),
         *("created_at__gte", "created_at__lt"),
     ]
     saved_views = (
@@ -179,11 +179,11 @@ class JobAdmin(OwnedRecordAdmin):
                 (_("Operation"), obj.get_operation_display()),
                 (_("Model"), f"{obj.image_model} ({obj.image_model.version})"),
                 (_("Template"), obj.template_version or ""),
+                (_("Brand kit"), obj.brand_kit_version or ""),
                 (_("Size"), f"{obj.width} x {obj.height}"),
                 (_("Images"), obj.count),
                 (_("Seed"), "" if obj.seed is None else obj.seed),
-                (_("Quality"), obj.quality),
-                (_("Format"), obj.output_format),
+                *((_("Quality"), obj.quality), (_("Format"), obj.output_format)),
                 *values.described_parameters(obj.parameters, worded=False),
                 *(("LoRA", f"{one['name']} ({one['weight']:g})") for one in obj.loras),
                 (_("Requested by"), summary.display_name(obj.requester, obj.actor_id)),

@@ -79,6 +79,7 @@ class PromptTemplateAdmin(TemplateListAdmin):
                         "image_model",
                         ("size", "count", "quality"),
                         ("seed_strategy", "seed"),
+                        "brand_kit",
                         "parameters",
                         "loras",
                         *(template_guides.row_names(n) for n in range(MAX_FIXED_GUIDES)),
@@ -320,6 +321,7 @@ class TemplateVersionAdmin(RecordAdmin):
                     for name, value in obj.parameters.items()
                 ),
                 *(("LoRA", f"{one['name']} ({one['weight']:g})") for one in obj.loras),
+                (_("Brand kit"), obj.brand_kit or ""),
                 *(template_guides.described(one) for one in fixed_guides.fixed_guides(obj)),
                 *(
                     (_("Follow-up pass"), values.describe_pass(one))

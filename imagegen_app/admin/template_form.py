@@ -20,6 +20,7 @@ from imagegen_app.admin.fixed_lines import (
     lora_lines,
     parameter_lines,
 )
+from imagegen_app.admin.pages import kit_choice
 from imagegen_app.admin.template_widgets import SourceTextarea, SuggestedInput
 from imagegen_app.admin.variable_rows import ADD_BUTTON, VariableRowsField
 from imagegen_app.core import passes, types
@@ -181,6 +182,7 @@ class TemplateForm(AnyModelForm):
         self._fill_in_details()
         self.report: TemplateReport | None = None
         self.fields.update(template_guides.guide_fields(version, actor=self.actor))
+        self.fields["brand_kit"] = kit_choice.kit_field(version.brand_kit if version else None)
         if version is not None:
             for name in (
                 "body",
@@ -342,6 +344,7 @@ class TemplateForm(AnyModelForm):
             loras=data["loras"],
             guides=template_guides.given_guides(data),
             alt_pattern=data["alt_pattern"],
+            brand_kit=data["brand_kit"],
             note=data["version_note"],
         )
 

@@ -151,6 +151,16 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "notice",
         gettext_noop("{actor} restored the prompt template {template}."),
     ),
+    # Brand kits
+    EventRow("brand_kit.created", "info", gettext_noop("{actor} created the brand kit {kit}.")),
+    EventRow("brand_kit.changed", "info", gettext_noop("{actor} changed the brand kit {kit}.")),
+    EventRow(
+        "brand_kit.version_published",
+        "notice",
+        gettext_noop("{actor} published version {version} of the brand kit {kit}."),
+    ),
+    EventRow("brand_kit.archived", "notice", gettext_noop("{actor} archived the brand kit {kit}.")),
+    EventRow("brand_kit.restored", "notice", gettext_noop("{actor} restored the brand kit {kit}.")),
     # Budgets and money
     EventRow(
         "budget.created",
@@ -440,6 +450,12 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "placement.found",
         "warning",
         gettext_noop("{actor} found a copy of {object} in {target} that nobody had placed here."),
+        ("target_label",),
+    ),
+    EventRow(
+        "placement.kept",
+        "notice",
+        gettext_noop("{actor} kept {object} in {target}, though it is out of date."),
         ("target_label",),
     ),
     EventRow(

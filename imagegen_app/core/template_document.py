@@ -59,6 +59,8 @@ class TemplateEntry:
     guides: tuple[Mapping[str, Any], ...] | None = None
     #: Describes the images to people who cannot see them, with the template's variables.
     alt_pattern: str | None = None
+    #: Short name of a brand kit that it inherits.
+    brand_kit: str | None = None
     #: What changed in this version.
     note: str | None = None
     archived: bool | None = None

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 Value = str | Decimal | bool
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
-_COLOUR = re.compile(r"^(#[0-9a-fA-F]{6}|[A-Za-z][A-Za-z \-]{0,39})$")
+#: A code, a name, or a brand's name for a code; see `core.kit_values.PaletteColour`.
+_COLOUR = re.compile(
+    r"^(#[0-9a-fA-F]{6}|[A-Za-z][A-Za-z \-]{0,39}|[^\W\d_][\w \-]{0,39} \(#[0-9a-f]{6}\))$"
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 

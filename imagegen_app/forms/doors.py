@@ -112,11 +112,18 @@ def doors() -> tuple[Door, ...]:
                     also=("imagegen_prompttemplate_", "imagegen_templateversion_"),
                 ),
                 PageEntry(
+                    "imagegen_brandkit_changelist",
+                    _("Brand kits"),
+                    ("view_brandkit", "change_brandkit"),
+                    also=("imagegen_brandkit_", "imagegen_brandkitversion_"),
+                ),
+                PageEntry(
                     "imagegen_batch_changelist",
                     _("Batches"),
                     ("request_job", "view_batch"),
                     also=("imagegen_batch_",),
                 ),
+                PageEntry("imagegen_outdated", _("Out of date"), ("request_job",)),
                 PageEntry(
                     "imagegen_table_new",
                     _("New batch from a table"),

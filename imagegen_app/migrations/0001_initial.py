@@ -1250,6 +1250,85 @@ class Migration(migrations.Migration):
             name='template_version',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='batches', to='imagegen.templateversion', verbose_name='template'),
         ),
+        # Brand kits, and images that are kept though out of date
+        migrations.CreateModel(
+            name='BrandKit',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=80, verbose_name='name')),
+                ('slug', models.SlugField(max_length=60, unique=True, verbose_name='short name')),
+                ('is_archived', models.BooleanField(default=False, verbose_name='archived')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+            ],
+            options={
+                'verbose_name': 'brand kit',
+                'verbose_name_plural': 'brand kits',
+            },
+        ),
+        migrations.AddField(
+            model_name='templateversion',
+            name='brand_kit',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='template_versions', to='imagegen.brandkit', verbose_name='brand kit'),
+        ),
+        migrations.CreateModel(
+            name='BrandKitVersion',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField(verbose_name='version')),
+                ('palette', models.JSONField(blank=True, default=list, verbose_name='palette')),
+                ('style_words', models.TextField(blank=True, verbose_name='style words')),
+                ('negative_words', models.TextField(blank=True, verbose_name='negative words')),
+                ('references', models.JSONField(blank=True, default=list, verbose_name='reference images')),
+                ('seed', models.BigIntegerField(blank=True, null=True, verbose_name='house seed')),
+                ('loras', models.JSONField(blank=True, default=list, verbose_name='LoRA')),
+                ('note', models.CharField(blank=True, max_length=200, verbose_name='what changed')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='written by')),
+                ('kit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='imagegen.brandkit', verbose_name='brand kit')),
+            ],
+            options={
+                'verbose_name': 'brand kit version',
+                'verbose_name_plural': 'brand kit versions',
+            },
+        ),
+        migrations.AddField(
+            model_name='brandkit',
+            name='current',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='current_of', to='imagegen.brandkitversion', verbose_name='published version'),
+        ),
+        migrations.AddField(
+            model_name='batch',
+            name='brand_kit_version',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='batches', to='imagegen.brandkitversion', verbose_name='brand kit'),
+        ),
+        migrations.AddField(
+            model_name='job',
+            name='brand_kit_version',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='imagegen.brandkitversion', verbose_name='brand kit'),
+        ),
+        migrations.CreateModel(
+            name='OutdatedDismissal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', models.CharField(max_length=64, verbose_name='request digest')),
+                ('dismissed_at', models.DateTimeField(auto_now_add=True, verbose_name='kept')),
+                ('dismissed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='kept by')),
+                ('placement', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='dismissals', to='imagegen.placement', verbose_name='placement')),
+            ],
+            options={
+                'verbose_name': 'image kept though out of date',
+                'verbose_name_plural': 'images kept though out of date',
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddConstraint(
+            model_name='brandkitversion',
+            constraint=models.UniqueConstraint(fields=('kit', 'number'), name='imagegen_kit_number_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='outdateddismissal',
+            constraint=models.UniqueConstraint(fields=('placement', 'digest'), name='imagegen_dismissal_once'),
+        ),
         migrations.AddField(
             model_name='verdict',
             name='asset',

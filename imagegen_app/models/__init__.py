@@ -24,6 +24,7 @@ from imagegen_app.models.audit import (
 from imagegen_app.models.base import Record, RecordQuerySet
 from imagegen_app.models.batch_work import RequestedRerun, ScheduledPlacement
 from imagegen_app.models.batches import Batch
+from imagegen_app.models.brand_kits import BrandKit, BrandKitVersion
 from imagegen_app.models.catalog import Grant, ImageModel, Provider
 from imagegen_app.models.credentials import RevokedCredential
 from imagegen_app.models.job_inputs import JobInput
@@ -39,7 +40,7 @@ from imagegen_app.models.library import (
 from imagegen_app.models.money import Budget, BudgetPeriod, LedgerEntry
 from imagegen_app.models.outbox import OutboxEntry
 from imagegen_app.models.pacing import CircuitBreaker, Incident, RateLimitState
-from imagegen_app.models.placements import Placement
+from imagegen_app.models.placements import OutdatedDismissal, Placement
 from imagegen_app.models.preferences import MailPreference
 from imagegen_app.models.previews import JobPreview
 from imagegen_app.models.sessions import StudioSession
@@ -67,6 +68,8 @@ __all__ = [
     "AuditPersonalText",
     "AuditTile",
     "Batch",
+    "BrandKit",
+    "BrandKitVersion",
     "Budget",
     "BudgetPeriod",
     "Checkpoint",
@@ -87,6 +90,7 @@ __all__ = [
     "LogKeyHandover",
     "MailPreference",
     "OutboxEntry",
+    "OutdatedDismissal",
     "PeriodicRun",
     "Placement",
     "PromptTemplate",

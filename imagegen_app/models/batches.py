@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.core.ids import uuid7
 from imagegen_app.models.base import Record, money
+from imagegen_app.models.brand_kits import BrandKitVersion
 from imagegen_app.models.catalog import ImageModel
 from imagegen_app.models.relations import ForeignKey
 from imagegen_app.models.templates import TemplateVersion
@@ -25,6 +26,15 @@ class Batch(Record):
         on_delete=models.PROTECT,
         related_name="batches",
         verbose_name=_("template"),
+    )
+    #: The brand kit of its template when it was started: all its rows have the same.
+    brand_kit_version = ForeignKey(
+        BrandKitVersion,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="batches",
+        verbose_name=_("brand kit"),
     )
     requester = ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -20,6 +20,7 @@ from imagegen_app.core.states import (
 )
 from imagegen_app.models.base import Record, RecordQuerySet, money
 from imagegen_app.models.batches import Batch
+from imagegen_app.models.brand_kits import BrandKitVersion
 from imagegen_app.models.catalog import ImageModel
 from imagegen_app.models.labels import choices
 from imagegen_app.models.relations import ForeignKey
@@ -74,6 +75,14 @@ class Job(Record):
         blank=True,
         related_name="jobs",
         verbose_name=_("template version"),
+    )
+    brand_kit_version = ForeignKey(
+        BrandKitVersion,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        verbose_name=_("brand kit"),
     )
     batch = ForeignKey(
         Batch,

@@ -65,3 +65,36 @@ class Placement(Record):
 
     def __str__(self) -> str:
         return f"{self.object_label}.{self.field}"
+
+
+class OutdatedDismissal(Record):
+    """That an image stays where it is, though another would be made today."""
+
+    placement = ForeignKey(
+        Placement,
+        on_delete=models.PROTECT,
+        related_name="dismissals",
+        verbose_name=_("placement"),
+    )
+    #: Of the request that would be composed then; another one later is told of again.
+    digest = models.CharField(_("request digest"), max_length=64)
+    dismissed_by = ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("kept by"),
+    )
+    dismissed_at = models.DateTimeField(_("kept"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("image kept though out of date")
+        verbose_name_plural = _("images kept though out of date")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["placement", "digest"], name="imagegen_dismissal_once")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.placement)

@@ -15,6 +15,7 @@ from imagegen_app.core import types
 from imagegen_app.core.limits import MAX_ALT_CHARS, MAX_COUNT
 from imagegen_app.core.operations import Operation
 from imagegen_app.models.base import Record
+from imagegen_app.models.brand_kits import BrandKit
 from imagegen_app.models.catalog import ImageModel
 from imagegen_app.models.labels import choices
 from imagegen_app.models.relations import ForeignKey
@@ -113,6 +114,15 @@ class TemplateVersion(Record):
     #: `services.job_requests.fixed_guides`.
     guides: models.JSONField[Any, Any] = models.JSONField(
         _("fixed guides"), default=list, blank=True
+    )
+    #: What it inherits: the kit's published version at the time of the request.
+    brand_kit = ForeignKey(
+        BrandKit,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="template_versions",
+        verbose_name=_("brand kit"),
     )
     #: A sentence with the template's variables that describes the image to people who cannot see it.
     alt_pattern = models.CharField(

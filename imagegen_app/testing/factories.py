@@ -31,6 +31,8 @@ from imagegen_app.core.types import Operation
 from imagegen_app.models import (
     Asset,
     Attempt,
+    BrandKit,
+    BrandKitVersion,
     Grant,
     ImageModel,
     Job,
@@ -161,6 +163,21 @@ def make_template(
     )
     template.current = version
     template.save(update_fields=["current"])
+    return version
+
+
+@use_case(audited=False)
+def make_brand_kit(
+    *, slug: str = "", style_words: str = "soft daylight", **fields: Any
+) -> BrandKitVersion:
+    """Make a published brand kit and return its version."""
+    number = next(_numbers)
+    kit = BrandKit.objects.create(slug=slug or f"kit-{number}", name=f"Kit {number}")
+    version: BrandKitVersion = BrandKitVersion.objects.create(
+        kit=kit, number=1, style_words=style_words, **fields
+    )
+    kit.current = version
+    kit.save(update_fields=["current"])
     return version
 
 

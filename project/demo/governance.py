@@ -10,10 +10,11 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 
 from imagegen_app.core.actors import System
+from imagegen_app.core.kit_values import PaletteColour
 from imagegen_app.core.passes import passes_from
 from imagegen_app.core.types import Operation, Size
-from imagegen_app.models import Budget, Grant, ImageModel, PromptTemplate, Provider
-from imagegen_app.services.job_requests import templates
+from imagegen_app.models import BrandKit, Budget, Grant, ImageModel, PromptTemplate, Provider
+from imagegen_app.services.job_requests import brand_kits, templates
 from imagegen_app.services.job_requests.template_drafts import Draft
 from imagegen_app.services.policy import model_catalog, roles
 
@@ -23,6 +24,16 @@ REQUESTERS = ("Image editors", "Image administrators")
 #: USD for a million tokens, as https://developers.openai.com/api/docs/pricing has them, by way of the
 #: price table of litellm 1.110.2. It has no price for written text of these models; what stands here
 #: is that of gpt-image-1.5, the latest with one: 0 would lose it, and none would charge the estimate.
+_KIT_SLUG = "morning-light"
+_KIT = brand_kits.KitDraft(
+    palette=[
+        PaletteColour("Ink blue", "#1c4b8f"),
+        PaletteColour("Warm sand", "#d8c8a8"),
+        PaletteColour("Clay", "#b5532f"),
+    ],
+    style_words="soft morning light, matte surfaces, calm background",
+    note="First version",
+)
 _OPENAI_TOKENS = {
     "input_text": "5",
     "cached_input_text": "1.25",
@@ -208,6 +219,8 @@ def _templates() -> None:
             ),
         ),
     }
+    if not BrandKit.objects.filter(slug=_KIT_SLUG).exists():
+        brand_kits.create(actor=SEED, name="Morning light", slug=_KIT_SLUG, draft=_KIT)
     for slug, (name, purpose, draft) in drafts.items():
         if not PromptTemplate.objects.filter(slug=slug).exists():
             category = "Pages" if slug == "page-hero" else "Shop"

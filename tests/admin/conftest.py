@@ -17,6 +17,7 @@ from imagegen_app.services.library import placement
 from imagegen_app.services.policy import model_catalog
 from imagegen_app.testing.factories import (
     make_asset,
+    make_brand_kit,
     make_grant,
     make_group,
     make_image_model,
@@ -75,7 +76,7 @@ def rows(people: dict[str, Any]) -> dict[str, Any]:
     """Return one row of each table that the admin shows, requested by a stranger."""
     owner = make_user("owner")
     model = make_image_model(provider_model_name="sandbox-1")
-    version = make_template()
+    version, kit = make_template(), make_brand_kit()
     grant = make_grant(group=make_group("Image editors"), image_model=model)
     asset = make_asset(requester=owner)
     budget = Budget(name="All", scope="site", period="month", limit=Decimal(10))
@@ -89,6 +90,8 @@ def rows(people: dict[str, Any]) -> dict[str, Any]:
         "provider": model.provider,
         "imagemodel": model,
         "grant": grant,
+        "brandkit": kit.kit,
+        "brandkitversion": kit,
         "prompttemplate": version.template,
         "templateversion": version,
         "workflowversion": _stored_workflow(model.provider),

@@ -23,6 +23,7 @@ MAKE, REVIEW, PROVE, SET_UP = (
     f"AI images: {door}" for door in ("Make", "Review", "Prove", "Set up")
 )
 _IMAGES = ["All images", "Where images are used", "Content checks"]
+OUTDATED = "Out of date"
 DESK, WORDS = "Review desk", "Alternative texts"
 #: Role to the doors that its navigation lists, each with its pages, in order.
 LISTED = {
@@ -31,8 +32,10 @@ LISTED = {
             OVERVIEW,
             STUDIO,
             "Templates",
+            "Brand kits",
             "Batches",
             "New batch from a table",
+            OUTDATED,
             "Running jobs",
             "Library",
         ],
@@ -46,6 +49,7 @@ LISTED = {
         MAKE: [
             OVERVIEW,
             "Templates",
+            "Brand kits",
             "Batches",
             "New batch from a table",
             "Running jobs",

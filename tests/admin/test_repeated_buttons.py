@@ -168,6 +168,8 @@ BUTTONS = [
         action("withdraw", lambda made: make_asset(), confirmed="1", note="Report 12"),
     ),
     Button("placement.remove", "placement.removed", action("remove", arranged.placed)),
+    Button("brandkit.archive", "brand_kit.archived", action("archive", arranged.brand_kit)),
+    Button("brandkit.restore", "brand_kit.restored", action("restore", arranged.archived_kit)),
     Button("prompttemplate.archive", "template.archived", action("archive", arranged.template)),
     Button("prompttemplate.restore", "template.restored", action("restore", arranged.archived)),
     Button("imagemodel.deprecate", "model.deprecated", model_action("deprecate")),

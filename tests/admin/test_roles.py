@@ -24,6 +24,8 @@ CATALOG = {
     "grant",
     "prompttemplate",
     "templateversion",
+    "brandkit",
+    "brandkitversion",
     "workflowversion",
 }
 _ADMINISTRATED = {
@@ -32,6 +34,7 @@ _ADMINISTRATED = {
     "grant",
     "budget",
     "prompttemplate",
+    "brandkit",
     "workflowversion",
 }
 WORK = {"job", "attempt", "batch", "asset", "rendition", "placement", "verdict"}
@@ -42,7 +45,7 @@ SITE = {"keptanswer", "worker"}
 LISTS: dict[str, set[str]] = {
     "visitor": set(),
     "plain": set(),
-    "Image editors": WORK | {"prompttemplate", "templateversion"},
+    "Image editors": WORK | {"prompttemplate", "templateversion", "brandkit", "brandkitversion"},
     "Template authors": WORK | CATALOG,
     "Image reviewers": WORK,
     "Compliance": CATALOG | WORK | MONEY | LOG,
@@ -50,7 +53,7 @@ LISTS: dict[str, set[str]] = {
     "superuser": CATALOG | WORK | MONEY | LOG | SITE,
 }
 ADDS: dict[str, set[str]] = {
-    "Template authors": {"prompttemplate"},
+    "Template authors": {"prompttemplate", "brandkit"},
     "Image administrators": _ADMINISTRATED,
     "superuser": _ADMINISTRATED,
 }
@@ -60,7 +63,9 @@ TABLES = sorted(
     if model._meta.app_label == "imagegen"
 )
 #: What nobody may change or delete, superusers included.
-HISTORY = (WORK | LOG | MONEY | SITE | {"templateversion", "workflowversion"}) - {"budget"}
+HISTORY = (
+    WORK | LOG | MONEY | SITE | {"templateversion", "brandkitversion", "workflowversion"}
+) - {"budget"}
 
 
 def test_every_model_admin_is_in_the_table_of_roles() -> None:

@@ -51,6 +51,7 @@ ENTRIES = st.builds(
     loras=LISTS,
     guides=LISTS,
     alt_pattern=TEXTS,
+    brand_kit=TEXTS,
     note=TEXTS,
     archived=st.none() | st.booleans(),
     category=TEXTS,

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { nextDelay, retryAfter, spread } from "../../imagegen_app/static/imagegen_app/js/lib/backoff.js";
 import { inWords } from "../../imagegen_app/static/imagegen_app/js/lib/clock.js";
+import { normalCode } from "../../imagegen_app/static/imagegen_app/js/lib/colour-codes.js";
 import { draftOf } from "../../imagegen_app/static/imagegen_app/js/lib/draft.js";
 import { read, write } from "../../imagegen_app/static/imagegen_app/js/lib/grid-draft.js";
 import { neighbour } from "../../imagegen_app/static/imagegen_app/js/lib/grid.js";
@@ -194,4 +195,10 @@ test("a place of the server is found in a text with characters of two units", ()
   assert.equal(offsetOf("ab\ncd", 2, 2), 4);
   assert.equal(offsetOf("\u{1F600}x", 1, 2), 2);
   assert.equal(offsetOf("ab", 9, 9), 2);
+});
+
+test("the code of a colour is written in full, and what is none is empty", () => {
+  assert.equal(normalCode(" 1C4B8F "), "#1c4b8f");
+  assert.equal(normalCode("#fA0"), "#ffaa00");
+  for (const text of ["", "#12", "black", "#1c4b8g", "##1c4b8f"]) assert.equal(normalCode(text), "");
 });

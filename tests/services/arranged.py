@@ -28,13 +28,20 @@ from imagegen_app.services.batches import batch_actions, lifecycle, placing, row
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.job_requests import creation, job_actions, template_drafts, templates
+from imagegen_app.services.job_requests import (
+    brand_kits,
+    creation,
+    job_actions,
+    template_drafts,
+    templates,
+)
 from imagegen_app.services.jobs import leases, transitions, waiting
 from imagegen_app.services.library import collections, placement, tags
 from imagegen_app.services.policy import access, model_import, revocations
 from imagegen_app.testing.factories import (
     make_asset,
     make_attempt,
+    make_brand_kit,
     make_job,
     make_provider,
     make_template,
@@ -59,6 +66,7 @@ OUTPUT_CHECK = {
     "NAME": "outputs",
     "STAGES": ["output"],
 }
+KIT_DRAFT = brand_kits.KitDraft(style_words="at dusk")
 DRAFT = template_drafts.Draft(body="A fine {{ product }}", variables=[{"name": "product"}])
 
 
@@ -187,6 +195,16 @@ def saved_form(_site: Site) -> tuple[Product, Any]:
 
 def template(_site: Site) -> Any:
     return make_template(body="A {{ product }}").template
+
+
+def brand_kit(_site: Site) -> Any:
+    return make_brand_kit().kit
+
+
+def archived_kit(site: Site) -> Any:
+    found = brand_kit(site)
+    brand_kits.archive(actor=access.actor_for(make_user(is_superuser=True)), kit=found)
+    return found
 
 
 def workflow(_site: Site) -> dict[str, Any]:

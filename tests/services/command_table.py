@@ -20,6 +20,7 @@ from imagegen_app.services.batches import (
 from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.erasure import scopes
 from imagegen_app.services.job_requests import (
+    brand_kits,
     creation,
     job_actions,
     sessions,
@@ -365,6 +366,40 @@ COMMANDS = [
         "workflow.version_uploaded",
         arranged.workflow,
         lambda actor, values: workflows.upload(actor=actor, **values),
+    ),
+    Command(
+        "job_requests.brand_kits.create",
+        "brand_kit.created",
+        lambda site: "house",
+        lambda actor, slug: brand_kits.create(
+            actor=actor, name="House", slug=slug, draft=arranged.KIT_DRAFT
+        ),
+        field="slug",
+    ),
+    Command(
+        "job_requests.brand_kits.publish",
+        "brand_kit.version_published",
+        arranged.brand_kit,
+        lambda actor, row: brand_kits.publish(actor=actor, kit=row, draft=arranged.KIT_DRAFT),
+    ),
+    Command(
+        "job_requests.brand_kits.archive",
+        "brand_kit.archived",
+        arranged.brand_kit,
+        lambda actor, row: brand_kits.archive(actor=actor, kit=row),
+    ),
+    Command(
+        "job_requests.brand_kits.archive",
+        "brand_kit.restored",
+        arranged.archived_kit,
+        lambda actor, row: brand_kits.archive(actor=actor, kit=row, archived=False),
+        note="restore",
+    ),
+    Command(
+        "job_requests.brand_kits.rename",
+        "brand_kit.changed",
+        arranged.brand_kit,
+        lambda actor, row: brand_kits.rename(actor=actor, kit=row, name="Home"),
     ),
     Command(
         "job_requests.templates.create",

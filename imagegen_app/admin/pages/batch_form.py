@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from imagegen_app.admin.pages import kit_choice
 from imagegen_app.core import prompts
 from imagegen_app.models import ImageModel, PromptTemplate
 from imagegen_app.services.batches import lifecycle
@@ -123,6 +124,7 @@ class BatchForm(forms.Form):
                     initial=variable.default,
                     label=fixed.label,
                 )
+            kit_choice.offer_colours(fixed, variable, version.brand_kit)
             self.fields[f"fix_{variable.name}"] = fixed
             if variable.required:
                 self._required.add(variable.name)

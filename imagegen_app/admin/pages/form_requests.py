@@ -93,6 +93,7 @@ def _composed(
         parameters=given,
         loras=input_fields.given_loras(data),
         operation=_asked_operation(form, data, starts),
+        brand_kit=data.get("brand_kit") or None,
         inputs=starts,
         # A form without these fields asks for those of the template.
         passes=pass_fields.given_passes(data) if form.has_passes else None,

@@ -37,6 +37,12 @@ class FormSections:
             return [self.form["prompt"]]
         return [self.form[f"v_{variable.name}"] for variable in self.form.variables]
 
+    @cached_property
+    def offers_kits(self) -> bool:
+        """Whether there is a brand kit to choose from."""
+        field: Any = self.form.fields["brand_kit"]
+        return bool(field.disabled or field.queryset.exists())
+
     @property
     def shown_model(self) -> str:
         """The key of the model whose options are shown; empty without any."""

@@ -16,6 +16,7 @@ from imagegen_app.admin.pages import (
     form_requests,
     grid_fields,
     input_fields,
+    kit_choice,
     mask_fields,
     model_change,
     model_fields,
@@ -98,11 +99,15 @@ class StudioForm(StartFields):
         #: What had to change because another model was chosen, in sentences.
         self.changes: list[str] = [*told]
         self._add_choices(actor)
+        self.fields["brand_kit"] = kit_choice.studio_field(version)
         if data is None and asset and self._found("asset", asset) is None:
             asset = self.initial["asset"] = ""
             self.changes.append(str(asked_values.SOURCE_NOT_USABLE))
         self.variables: tuple[Variable, ...] = ()
+        if recipe is not None and data is None and recipe.brand_kit is not None:
+            self.initial.setdefault("brand_kit", recipe.brand_kit.slug)
         self._add_texts(values)
+        self._offer_colours(data)
         if recipe is not None and recipe.inputs_of is not None and not asset:
             self.fields["inputs_of"].initial = recipe.inputs_of.pk
         self.taken = reference_fields.taken_images(data, actor=actor, added=taken)
@@ -276,6 +281,12 @@ class StudioForm(StartFields):
             self.fields[f"v_{variable.name}"] = variable_field(
                 variable, values.get(variable.name, "")
             )
+
+    def _offer_colours(self, data: Any) -> None:
+        """Offer the colours of the chosen brand kit for variables that are colours."""
+        kit = self._first("brand_kit", data)
+        for variable in self.variables:
+            kit_choice.offer_colours(self.fields[f"v_{variable.name}"], variable, kit)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

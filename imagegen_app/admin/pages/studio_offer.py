@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imagegen_app.admin.pages import model_list
+from imagegen_app.admin.pages import kit_choice, model_list
 from imagegen_app.admin.pages.studio_starts import setup_url
 from imagegen_app.services.job_requests import request_sets
 from imagegen_app.services.job_requests.values import InvalidJobRequest
@@ -23,6 +23,8 @@ def offer_context(actor: Person, form: StudioForm) -> dict[str, Any]:
     none: dict[str, Any] = {
         "hindrance": None,
         "spans": (),
+        "kit_words": "",
+        "kit_sentence": "",
         "setup_url": "",
         "is_touched": form.is_bound,
         "is_unfinished": False,
@@ -49,6 +51,7 @@ def offer_context(actor: Person, form: StudioForm) -> dict[str, Any]:
         **none,
         "job_request": job_request,
         "spans": _spans(job_request),
+        **kit_choice.added_by_kit(job_request),
         "prompt_limit": form.options.capabilities.max_prompt_chars if form.options else 0,
         "prompt_chars": len(job_request.provider_request.prompt),
         "offer": offer,
@@ -75,9 +78,10 @@ def _unworded_models(actor: Person, form: StudioForm) -> list[model_list.ModelRo
 
 
 def _spans(job_request: JobRequest) -> list[tuple[str, str]]:
-    """Split the rendered prompt into (text, variable name or "") to mark the variables."""
+    """Split the prompt into (text, variable name or "") to mark variables; without the kit's words."""
+    words = job_request.brand_kit.words if job_request.brand_kit else ""
     if job_request.rendered is None:
-        return [(job_request.provider_request.prompt, "")]
+        return [(job_request.provider_request.prompt.removesuffix(words), "")]
     parts, at = [], 0
     for start, end, name in job_request.rendered.spans:
         parts += [
@@ -85,4 +89,4 @@ def _spans(job_request: JobRequest) -> list[tuple[str, str]]:
             (job_request.rendered.text[start:end], name),
         ]
         at = end
-    return [*parts, (job_request.rendered.text[at:], "")]
+    return [*parts, (job_request.rendered.text[at:].removesuffix(words), "")]

@@ -21,6 +21,8 @@ PURPOSES: Final = {
     "attempt": gettext_lazy("Single calls to a provider, each of which may have been billed."),
     "auditevent": gettext_lazy("What happened, in the order in which it was sealed."),
     "batch": gettext_lazy("Many jobs from one template."),
+    "brandkit": gettext_lazy("What the images of a brand have in common."),
+    "brandkitversion": gettext_lazy("Each state that a brand kit has had."),
     "budget": gettext_lazy("How much may be spent, by whom or where, in which period."),
     "budgetperiod": gettext_lazy("What a budget has spent and reserved in each period."),
     "checkpoint": gettext_lazy("Signed statements of how long the log is, and of its hash."),

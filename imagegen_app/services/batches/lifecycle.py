@@ -21,6 +21,7 @@ from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields, screening
 from imagegen_app.services.job_requests import (
     composition,
+    kit_effects,
     pass_planning,
     prices,
     qualities,
@@ -136,6 +137,7 @@ def start(
     budgets.require_budget(actor, model, amount=estimate)
     batch = Batch(
         template_version=version,
+        brand_kit_version=kit_effects.resolve_kit(None, version),
         image_model=model,
         requester=actor.user if isinstance(actor, Person) else None,
         actor_kind=actor.kind,
@@ -177,6 +179,7 @@ def start(
             **({"digest": table.table.digest} if table is not None else {}),
             "estimated_cost": estimate,
             "pilot_rows": batch.pilot_rows,
+            **kit_effects.event_data(batch.brand_kit_version),
             "spending_limit": limits.spending_limit,
         },
         personal={"name": title},
@@ -225,7 +228,9 @@ def estimate_cost(version: TemplateVersion, image_model: ImageModel, *, rows: in
         is_last=not version.passes,
         is_row=True,
     ).total.amount
-    cost += screening.price_of("prompt") * (1 + bool(version.negative))
+    kit = kit_effects.resolve_kit(None, version)
+    has_negative = bool(version.negative or (kit is not None and kit.negative_words))
+    cost += screening.price_of("prompt") * (1 + has_negative)
     more = pass_planning.passes_cost(
         pass_planning.plan_passes(version.passes, start=size), count=version.count, is_row=True
     )

@@ -110,7 +110,14 @@ def _next_batch() -> Batch | None:
             | Q(Exists(reruns.waiting()), Q(paused_at__isnull=True) | Q(pause_reason="pilot")),
             cancelled_at__isnull=True,
         )
-        .select_related("template_version__template", "image_model__provider", "requester", "table")
+        .select_related(
+            "template_version__template",
+            "template_version__brand_kit",
+            "brand_kit_version__kit",
+            "image_model__provider",
+            "requester",
+            "table",
+        )
         .order_by("created_at")
         .first()
     )
@@ -201,6 +208,7 @@ def _job_request(batch: Batch, actor: Actor, row: RowValues) -> JobRequest:
         model=batch.image_model,
         row_key=row.key,
         batch=batch,
+        brand_kit=batch.brand_kit_version,
     )
     return replace(job_request, idempotency_key=f"{batch.pk}:{row.key}"[:128])
 
@@ -211,7 +219,13 @@ def _rerun_failed(batch: Batch, actor: Actor) -> None:
         return
     jobs = list(
         failed_jobs(batch, until=batch.rerun_requested_at)
-        .select_related("template_version__template", "image_model__provider", "batch")
+        .select_related(
+            "template_version__template",
+            "template_version__brand_kit",
+            "brand_kit_version__kit",
+            "image_model__provider",
+            "batch",
+        )
         .order_by("pk")[: CHUNK_SIZE // 10]
     )
     refused = 0

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: Kinds of rows whose own text is what people call them, with what the text is made from.
 _NAMED_BY_THEMSELVES: Final[dict[str, tuple[str, ...]]] = {
     "batch": (),
+    "brandkit": (),
+    "brandkitversion": ("kit",),
     "budget": (),
     "grant": ("group", "image_model"),
     "imagemodel": (),

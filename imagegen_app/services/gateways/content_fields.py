@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from imagegen_app import conf
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from imagegen_app.core.variables import Variable
 
@@ -223,6 +223,26 @@ def key_fields(model: type[models.Model]) -> list[tuple[str, str]]:
     ]
     found.sort(key=lambda column: not column.unique or column.primary_key)
     return [(column.name, capfirst(str(column.verbose_name))) for column in found]
+
+
+def relations_in(model: type[models.Model], paths: Iterable[str]) -> set[str]:
+    """Return the relations that paths such as `category.name` lead over, to be read with the objects."""
+    found = set()
+    for path in paths:
+        at: Any = model
+        steps: list[str] = []
+        for step in path.split(".")[: _MAX_STEPS - 1]:
+            try:
+                field = at._meta.get_field(step)  # noqa: SLF001 - Django's documented API
+            except FieldDoesNotExist:
+                break
+            if not (field.many_to_one or (field.one_to_one and field.concrete)):
+                break
+            steps.append(step)
+            at = field.related_model
+        if steps:
+            found.add("__".join(steps))
+    return found
 
 
 def mappable_fields(model: type[models.Model]) -> list[tuple[str, str]]:

@@ -39,6 +39,7 @@ def build_follow_ups(root: Job, planned: Sequence[PlannedPass]) -> list[Job]:
                 operation=one.operation.value,
                 image_model=one.image_model,
                 template_version=root.template_version,
+                brand_kit_version=root.brand_kit_version,
                 batch=root.batch,
                 row_key=root.row_key,
                 root=root,

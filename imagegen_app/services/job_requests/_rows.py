@@ -15,6 +15,7 @@ from imagegen_app.models import Job, JobInput
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.gateways import manifests, screening, storage
 from imagegen_app.services.job_requests import cache_hits, fair_share, sessions
+from imagegen_app.services.job_requests.kit_effects import event_data
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.closed_content import CLOSED_MESSAGE
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
@@ -197,12 +198,13 @@ def _outcomes(screened: Sequence[screening.UnsavedVerdict]) -> list[dict[str, st
 
 def _requested_event_data(job_request: JobRequest, *, job: Job, rule: str) -> dict[str, object]:
     """Return the data of the event `job.requested`."""
-    version = job_request.template_version
+    version, kit = job_request.template_version, job_request.brand_kit
     return requested_facts(job) | {
         "seed": job.seed,
         "template": "" if version is None else str(version.template.slug),
         "template_version": None if version is None else version.number,
         "rule": rule,
+        **event_data(None if kit is None else kit.version),
         **_content_origins(job_request),
     }
 
@@ -259,6 +261,7 @@ def _row(
         operation=request.operation.value,
         image_model=job_request.image_model,
         template_version=job_request.template_version,
+        brand_kit_version=job_request.brand_kit.version if job_request.brand_kit else None,
         batch=job_request.batch,
         row_key=job_request.row_key,
         replaces=job_request.replaces,

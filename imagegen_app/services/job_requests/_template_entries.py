@@ -17,7 +17,7 @@ from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.operations import Operation
 from imagegen_app.core.template_document import TemplateEntry
 from imagegen_app.core.types import ControlGuide, Lora
-from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
+from imagegen_app.models import BrandKit, ImageModel, PromptTemplate, TemplateVersion
 from imagegen_app.services.foundation.messages import sentence_of
 from imagegen_app.services.job_requests import template_drafts
 from imagegen_app.services.job_requests.fixed_guides import FixedGuide
@@ -61,17 +61,18 @@ _DEFAULT = Draft(body="")
 
 
 def read_draft(
-    entry: TemplateEntry, models: Mapping[str, ImageModel]
+    entry: TemplateEntry, models: Mapping[str, ImageModel], kits: Mapping[str, BrandKit]
 ) -> tuple[Draft | None, list[tuple[str, str]]]:
     """Return the valid draft that an entry describes, or None and what is wrong with it.
 
     :param models: the image models that entries name, by their short names.
+    :param kits: the brand kits that entries name, by their short names.
     """
-    wrong = _value_problems(entry, models)
+    wrong = _value_problems(entry, models, kits)
     if wrong:
         return None, wrong
     try:
-        draft = _draft_of(entry, models)
+        draft = _draft_of(entry, models, kits)
         template_drafts.check(draft)
     except InvalidRecord as refusal:
         return None, [problem_of(entry, refusal)]
@@ -106,6 +107,7 @@ def entry_of(
         loras=tuple(asdict(one) for one in draft.loras),
         guides=tuple(one.as_dict() for one in draft.guides),
         alt_pattern=draft.alt_pattern,
+        brand_kit=draft.brand_kit.slug if draft.brand_kit else None,
         note=draft.note,
         archived=is_archived or None,
         category=details.category.strip(),
@@ -185,13 +187,16 @@ def problem_of(entry: TemplateEntry, refusal: InvalidRecord) -> tuple[str, str]:
 
 
 def _value_problems(
-    entry: TemplateEntry, models: Mapping[str, ImageModel]
+    entry: TemplateEntry, models: Mapping[str, ImageModel], kits: Mapping[str, BrandKit]
 ) -> list[tuple[str, str]]:
     """Return what is wrong with the values that rows or a draft cannot hold."""
     wrong: list[tuple[str, str]] = []
     if entry.model and entry.model not in models:
         known = tuple(ImageModel.objects.values_list("slug", flat=True))
         wrong.append(("model", sentence_of(unknown_name(entry.model, known))))
+    if entry.brand_kit and entry.brand_kit not in kits:
+        known = tuple(BrandKit.objects.values_list("slug", flat=True))
+        wrong.append(("brand_kit", sentence_of(unknown_name(entry.brand_kit, known))))
     template = PromptTemplate(
         name=entry.name,
         slug=entry.slug,
@@ -232,7 +237,9 @@ def _row_of(entry: TemplateEntry) -> TemplateVersion:
     )
 
 
-def _draft_of(entry: TemplateEntry, models: Mapping[str, ImageModel]) -> Draft:
+def _draft_of(
+    entry: TemplateEntry, models: Mapping[str, ImageModel], kits: Mapping[str, BrandKit]
+) -> Draft:
     """Return what an entry says of a version.
 
     :raises PassError: if a follow-up pass is not valid.
@@ -254,6 +261,7 @@ def _draft_of(entry: TemplateEntry, models: Mapping[str, ImageModel]) -> Draft:
         loras=_loras(entry),
         guides=_guides(entry),
         alt_pattern=entry.alt_pattern or "",
+        brand_kit=kits[entry.brand_kit] if entry.brand_kit else None,
         note=row.note,
     )
 

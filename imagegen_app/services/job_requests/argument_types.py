@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from imagegen_app.core.types import Operation, Size
-from imagegen_app.models import Batch, ImageModel, PromptTemplate, TemplateVersion
+from imagegen_app.models import (
+    Batch,
+    BrandKit,
+    BrandKitVersion,
+    ImageModel,
+    PromptTemplate,
+    TemplateVersion,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +40,10 @@ _EXPECTED: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "template": (
         lambda value: isinstance(value, str | PromptTemplate | TemplateVersion),
         'the slug of a template such as "page-hero", a PromptTemplate or a TemplateVersion',
+    ),
+    "brand_kit": (
+        lambda value: isinstance(value, str | BrandKit | BrandKitVersion),
+        'the slug of a brand kit such as "autumn", a BrandKit or a BrandKitVersion',
     ),
     "variables": (_is_mapping, "a mapping of variables to their values"),
     "prompt": (_is_text, "text"),
@@ -67,6 +78,7 @@ _EXPECTED: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
 _MAY_BE_NONE: Final = frozenset(
     {
         "template",
+        "brand_kit",
         "variables",
         "model",
         "size",

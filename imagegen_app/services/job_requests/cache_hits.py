@@ -41,6 +41,11 @@ def digest_of(job_request: JobRequest, *, fingerprint: str = "") -> str:
             if job_request.template_version is None
             else job_request.template_version.pk,
             "unknown_outcome_policy": job_request.unknown_outcome_policy,
+            **(
+                {}
+                if job_request.brand_kit is None
+                else {"brand_kit": job_request.brand_kit.version.pk}
+            ),
         }
     )
 

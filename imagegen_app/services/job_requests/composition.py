@@ -20,9 +20,15 @@ from imagegen_app.core.types import (
     Operation,
     Size,
 )
-from imagegen_app.models import ImageModel, PromptTemplate, TemplateVersion
+from imagegen_app.models import (
+    BrandKit,
+    BrandKitVersion,
+    ImageModel,
+    PromptTemplate,
+    TemplateVersion,
+)
 from imagegen_app.providers.parameters import parse_parameters, validation_errors
-from imagegen_app.services.job_requests import pass_planning
+from imagegen_app.services.job_requests import kit_effects, pass_planning
 from imagegen_app.services.job_requests._input_images import read_input_images
 from imagegen_app.services.job_requests._sizes import resolve_size
 from imagegen_app.services.job_requests.fallback_requests import chosen_values
@@ -34,6 +40,7 @@ from imagegen_app.services.job_requests.fixed_values import (
 from imagegen_app.services.job_requests.model_options import require_capabilities
 from imagegen_app.services.job_requests.qualities import resolve_quality
 from imagegen_app.services.job_requests.values import (
+    AppliedKit,
     InvalidJobRequest,
     InvalidPass,
     JobRequest,
@@ -79,6 +86,7 @@ def compose(
     policy: str = "at_most_once",
     passes: Sequence[Mapping[str, Any] | Pass | str] | None = None,
     instruction: str = "",
+    brand_kit: str | BrandKit | BrandKitVersion | None = None,
 ) -> JobRequest:
     """Return a job request from a template and its variables, or from a free prompt.
 
@@ -87,6 +95,7 @@ def compose(
     as every request does with the size `source`. A quality is a word of the model's own, or a tier:
     `draft`, `standard` or `high`; None is the template's, and an empty text the model's own usual one.
     Parameters may be given as text, such as `28` for a whole number.
+    A brand kit adds to that what the template and the requester do not say themselves.
     `passes` are follow-up passes such as `upscale:2:model` or `edit:model:Correct the spelling`.
     `instruction` is put behind the prompt, such as a reviewer's note; it is screened as a part of it.
 
@@ -100,8 +109,9 @@ def compose(
     if version is not None:
         template_access.require_use(actor, version.template)
     values = {str(k): v for k, v in (variables or {}).items()}
+    kit = kit_effects.resolve_kit(brand_kit, version)
     rendered, negative = _text(version, values, prompt, negative_prompt)
-    rendered = _with_instruction(rendered, instruction)
+    words = kit_effects.with_words(kit, _with_instruction(rendered, instruction), negative)
     image_model = _model(actor, model, version)
     resolved_operation = _operation(operation, version)
     if len(idempotency_key) > MAX_KEY_CHARS:
@@ -109,7 +119,9 @@ def compose(
     if policy not in {"at_most_once", "at_least_once"}:
         raise InvalidJobRequest(_("Unknown policy."), field="policy")
     offer = require_capabilities(image_model)
+    kit_effects.require_words(kit, resolved_operation, words.rendered.text, offer)
     given, inputs = inputs, with_fixed_guides(version, inputs)
+    inputs = kit_effects.with_references(kit, inputs)
     _require_usable(actor, given)
     input_images, input_origins = read_input_images(
         inputs, image_model=image_model, capabilities=offer
@@ -128,14 +140,16 @@ def compose(
         operation=resolved_operation,
         capabilities=offer,
     )
+    own_loras = with_fixed_loras(version, loras)
+    own_seed = _seed(seed, version, row_key)
     request = GenerationRequest(
         operation=resolved_operation,
         model=image_model.provider_model_name,
-        prompt=rendered.text,
+        prompt=words.rendered.text,
         size=resolved_size,
         count=count if count is not None else (version.count if version else 1),
-        negative_prompt=negative,
-        seed=_seed(seed, version, row_key),
+        negative_prompt=words.negative,
+        seed=kit.seed if own_seed is None and kit is not None else own_seed,
         quality=quality_word,
         output_format=output_format or offer.usual_format,
         background=background,
@@ -143,9 +157,19 @@ def compose(
         parameters=with_fixed_parameters(
             version, parse_parameters(parameters or {}, capabilities=offer)
         ),
-        loras=with_fixed_loras(version, loras),
+        loras=kit_effects.with_loras(kit, own_loras),
     )
-    _require_supported(image_model, request, offer)
+    applied = None
+    if kit is not None:
+        applied = AppliedKit(
+            kit,
+            words=words.added,
+            negative_words=words.added_negative,
+            loras=request.loras[len(own_loras) :],
+            reference_count=len(kit.references),
+            seed=kit.seed if own_seed is None else None,
+        )
+    _require_supported(image_model, request, offer, applied)
     choices = {
         "size": str(size or ""),
         **({} if quality is None else {"quality": quality}),
@@ -157,8 +181,9 @@ def compose(
         image_model=image_model,
         provider_request=request,
         template_version=version,
+        brand_kit=applied,
         variables={k: str(v) for k, v in values.items()},
-        rendered=rendered,
+        rendered=words.rendered,
         input_origins=input_origins,
         idempotency_key=idempotency_key,
         batch=batch,
@@ -352,7 +377,10 @@ def _passes(
 
 
 def _require_supported(
-    image_model: ImageModel, request: GenerationRequest, offer: Capabilities
+    image_model: ImageModel,
+    request: GenerationRequest,
+    offer: Capabilities,
+    applied: AppliedKit | None,
 ) -> None:
     if not request.prompt and request.operation not in WORDLESS_OPERATIONS:
         raise InvalidJobRequest(
@@ -369,8 +397,9 @@ def _require_supported(
         )
     complaint = next(validation_errors(request, capabilities=offer), None)
     if complaint is not None:
-        raise InvalidJobRequest(
-            describe_complaint(image_model, complaint),
+        reason = describe_complaint(image_model, complaint)
+        raise kit_effects.blamed(applied, complaint, reason) or InvalidJobRequest(
+            reason,
             field=complaint.part,
             remedy=_("Choose another value or another model."),
         )

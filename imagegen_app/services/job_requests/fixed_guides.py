@@ -77,7 +77,7 @@ def stated_guides(guides: Sequence[FixedGuide]) -> Iterator[StatedGuide]:
     assets = Asset.objects.in_bulk([one.asset_id for one in guides]) if guides else {}
     for number, one in enumerate(guides, start=1):
         asset = assets.get(one.asset_id)
-        yield StatedGuide(number, one, asset, _unusable_reason(asset))
+        yield StatedGuide(number, one, asset, unusable_reason(asset))
 
 
 def with_fixed_guides(
@@ -147,15 +147,23 @@ def require_usable_guides(
     :raises NotPermitted: if one is another person's, and the actor may not view assets.
     """
     known = {one.asset_id for one in before}
-    added = [one.asset_id for one in guides if one.asset_id not in known]
-    assets = Asset.objects.filter(pk__in=added)
+    require_visible_assets(actor, [one.asset_id for one in guides if one.asset_id not in known])
+
+
+def require_visible_assets(actor: Actor, keys: Sequence[UUID]) -> None:
+    """Require that the actor may see all of these assets.
+
+    :raises NotPermitted: if one is another person's, and the actor may not view assets.
+    """
+    assets = Asset.objects.filter(pk__in=keys)
     if isinstance(actor, Person):
         assets = assets.exclude(job__requester=actor.user)
     if assets.exists():
         access.require_permission(actor, "view_asset")
 
 
-def _unusable_reason(asset: Asset | None) -> str:
+def unusable_reason(asset: Asset | None) -> str:
+    """Return why an image cannot be fixed for the requests of others; empty if it can."""
     if asset is None:
         return _("There is no such image.")
     if reason := closed_content.closed_reason(asset):

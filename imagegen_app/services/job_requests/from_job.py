@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.core import prompts
+from imagegen_app.core import kit_values, prompts
 from imagegen_app.core.types import InputRole, Lora, Size
 from imagegen_app.imaging.ingredients import IngredientFacts
 from imagegen_app.services.gateways import storage
 from imagegen_app.services.gateways.manifests import UploadManifest
-from imagegen_app.services.job_requests import _follow_ups, composition, fixed_guides
-from imagegen_app.services.job_requests.values import ContentOrigin, InputSource
+from imagegen_app.services.job_requests import (
+    _follow_ups,
+    composition,
+    fixed_guides,
+    kit_effects,
+)
+from imagegen_app.services.job_requests.values import AppliedKit, ContentOrigin, InputSource
 from imagegen_app.services.jobs.rebuilding import guide_of
 from imagegen_app.services.policy import closed_content
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
@@ -63,11 +68,14 @@ def job_request_from(*, actor: Actor, job: Job, instruction: str = "") -> JobReq
         row_key=job.row_key,
         passes=requested_passes(job),
         instruction="\n".join(filter(None, (added, instruction))),
+        # As it was then, though another version may be published.
+        brand_kit=job.brand_kit_version if job.root_id is None else None,
     )
     return replace(
         as_received(job_request, job),
         replaces=job,
         template_version=job.template_version,
+        brand_kit=job_request.brand_kit or _kit_of_pass(job),
         # All was given above, as it became; what of it somebody chose is told by the job.
         chosen=job.chosen,
     )
@@ -88,7 +96,14 @@ def added_instruction(job: Job) -> str:
     except prompts.PromptTemplateError:
         # The values were erased, and the prompt with them.
         return ""
-    return job.prompt[len(text) :].strip() if job.prompt.startswith(f"{text}\n") else ""
+    kit = job.brand_kit_version
+    prompt = job.prompt if kit is None else kit_values.without_style(job.prompt, kit.style_words)
+    return prompt[len(text) :].strip() if prompt.startswith(f"{text}\n") else ""
+
+
+def _kit_of_pass(job: Job) -> AppliedKit | None:
+    """Return the kit of the job that a follow-up pass works for: it adds nothing to the pass."""
+    return None if job.brand_kit_version is None else AppliedKit(job.brand_kit_version)
 
 
 def requested_passes(job: Job) -> tuple[Pass, ...]:
@@ -122,10 +137,12 @@ def input_sources(job: Job) -> list[InputSource]:
 def own_input_sources(job: Job, *, version: TemplateVersion | None) -> list[InputSource]:
     """Return the input images of a job, to be used with a template, which brings its own guides.
 
+    Those of the job's brand kit come with the kit again.
+
     :raises StorageUnavailable: if one cannot be read at present.
     :raises ImageFileMissing: if the file of one is missing.
     """
-    sources = input_sources(job)
+    sources = kit_effects.without_references(job.brand_kit_version, input_sources(job))
     if version is None:
         return sources
     return fixed_guides.without_fixed_guides(job.template_version, sources)

@@ -37,6 +37,7 @@ _TAKEN_OVER = (
     "operation",
     "image_model_id",
     "template_version_id",
+    "brand_kit_version_id",
     "batch_id",
     "row_key",
     "requester_id",

@@ -11,14 +11,14 @@ from imagegen_app.core import passes, prompts, template_lint
 from imagegen_app.core.capabilities import ANY_SIZE
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.types import GenerationRequest, Lora, Operation, Size, texts_in
-from imagegen_app.models import ImageModel, TemplateVersion
+from imagegen_app.models import BrandKit, ImageModel, TemplateVersion
 from imagegen_app.providers.parameters import (
     input_count_errors,
     parse_parameters,
     validation_errors,
 )
 from imagegen_app.services.gateways import adapters
-from imagegen_app.services.job_requests import pass_planning
+from imagegen_app.services.job_requests import kit_checks, pass_planning
 from imagegen_app.services.job_requests._sizes import template_size
 from imagegen_app.services.job_requests.fixed_guides import (
     FixedGuide,
@@ -77,6 +77,8 @@ class Draft:
     guides: Sequence[FixedGuide] = ()
     #: Describes the images to people who cannot see them, with the template's variables.
     alt_pattern: str = ""
+    #: What it inherits; None for nothing.
+    brand_kit: BrandKit | None = None
     note: str = ""
 
 
@@ -116,6 +118,7 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
             field="image_model",
         )
     require_approved_guides(draft.guides)
+    kit_checks.check_kit(draft)
     try:
         pass_planning.plan_passes(draft.passes, start=size)
     except InvalidPass as error:
@@ -209,6 +212,7 @@ def draft_of(version: TemplateVersion) -> Draft:
         loras=fixed_loras(version),
         guides=fixed_guides(version),
         alt_pattern=version.alt_pattern,
+        brand_kit=version.brand_kit,
         note=version.note,
     )
 
@@ -232,7 +236,8 @@ def is_same(one: Draft, other: Draft) -> bool:
 def _content(draft: Draft) -> tuple[Any, ...]:
     variables = [v.as_dict() for v in prompts.variables_from(draft.variables)]
     model = None if draft.image_model is None else draft.image_model.pk
-    rest = (draft.operation, model, draft.size, draft.count, draft.quality)
+    kit = None if draft.brand_kit is None else draft.brand_kit.pk
+    rest = (draft.operation, model, draft.size, draft.count, draft.quality, kit)
     # Browsers send form text with CRLF line ends.
     texts = [
         text.replace("\r\n", "\n").strip()

@@ -17,7 +17,7 @@ from imagegen_app.core.description_files import parse_file
 from imagegen_app.core.description_reader import InvalidDescription
 from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.template_document import TemplateEntry, read_templates, write_templates
-from imagegen_app.models import ImageModel, PromptTemplate
+from imagegen_app.models import BrandKit, ImageModel, PromptTemplate
 from imagegen_app.services.foundation.messages import sentence_of
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import setup_reader
@@ -193,7 +193,7 @@ def _plan(actor: Actor, document: object) -> list[_Planned]:
     known = {
         one.slug: one
         for one in PromptTemplate.objects.filter(slug__in=slugs)
-        .select_related("current__image_model")
+        .select_related("current__image_model", "current__brand_kit")
         .prefetch_related(*templates.DETAILS)
     }
     models = {
@@ -203,10 +203,16 @@ def _plan(actor: Actor, document: object) -> list[_Planned]:
         )
     }
     names = KnownNames.of_entries(entries)
+    kits = {
+        one.slug: one
+        for one in BrandKit.objects.select_related("current").filter(
+            slug__in={one.brand_kit for one in entries if one.brand_kit}
+        )
+    }
     found: list[_Planned] = []
     problems: list[tuple[str, str]] = []
     for number, entry in enumerate(entries):
-        draft, wrong = read_draft(entry, models)
+        draft, wrong = read_draft(entry, models, kits)
         if entry.slug in slugs[:number]:
             text = gettext_noop("another entry is about the same; keep one of them")
             wrong.append((f"{entry.place}.slug", sentence_of(Message(text))))

@@ -142,6 +142,7 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
         loras=[asdict(one) for one in draft.loras],
         guides=[one.as_dict() for one in draft.guides],
         alt_pattern=draft.alt_pattern.strip(),
+        brand_kit=draft.brand_kit,
         note=draft.note[:200],
         created_by=actor.user if isinstance(actor, Person) else None,
     )

@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.mask_drawings import MaskDrawing
     from imagegen_app.core.prompts import RenderedPrompt
-    from imagegen_app.core.types import Complaint, ControlGuide, GenerationRequest, Size
-    from imagegen_app.models import Asset, Batch, ImageModel, Job, TemplateVersion
+    from imagegen_app.core.types import Complaint, ControlGuide, GenerationRequest, Lora, Size
+    from imagegen_app.models import (
+        Asset,
+        Batch,
+        BrandKitVersion,
+        ImageModel,
+        Job,
+        TemplateVersion,
+    )
     from imagegen_app.services.gateways.manifests import UploadManifest
 
 
@@ -166,12 +173,29 @@ class GridPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class AppliedKit:
+    """The brand kit of a request, and what it added to it."""
+
+    version: BrandKitVersion
+    #: What was appended to the prompt.
+    words: str = ""
+    #: What was appended to the negative prompt.
+    negative_words: str = ""
+    loras: tuple[Lora, ...] = ()
+    reference_count: int = 0
+    #: None where the request has a seed of its own.
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobRequest:
     """A complete request for a job, not yet authorized or priced."""
 
     image_model: ImageModel
     provider_request: GenerationRequest
     template_version: TemplateVersion | None = None
+    #: None without one.
+    brand_kit: AppliedKit | None = None
     #: The template's variables as the requester gave them, as text.
     variables: Mapping[str, str] = field(default_factory=dict)
     #: The rendered prompt and where each variable's value is in it.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from imagegen_app.core import kit_values
 from imagegen_app.core.types import InputRole, texts_in
 from imagegen_app.services.audit import prompt_access
-from imagegen_app.services.job_requests import composition, from_job
+from imagegen_app.services.job_requests import composition, from_job, kit_effects
 from imagegen_app.services.job_requests.fixed_guides import fixed_guides
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE, InvalidJobRequest
 from imagegen_app.services.policy import template_access, use_of_assets
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Person
     from imagegen_app.core.passes import Pass
-    from imagegen_app.models import Job, TemplateVersion
+    from imagegen_app.models import BrandKit, BrandKitVersion, Job, TemplateVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Recipe:
     loras: Sequence[Mapping[str, Any]]
     #: The model's own parameters, by name.
     parameters: Mapping[str, Any] = field(repr=False)
+    #: The published version's kit is offered; None without one.
+    brand_kit: BrandKit | None
     #: The job whose input images can be used again; None if it has none that the reader may use.
     inputs_of: Job | None
     #: Whether it has input images, but the reader may not use them.
@@ -69,20 +72,24 @@ def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recip
     version = None
     if used is not None and not as_free_prompt:
         version = template_access.usable_version(actor, used.template.slug)
-    own_negative = "" if version and used and _is_negative_of(used, job) else job.negative_prompt
+    kit = job.brand_kit_version
+    own_negative = _own_terms(job.negative_prompt, kit)
+    if version and used and _is_negative_of(used, job, own_negative):
+        own_negative = ""
     usable = _may_use_inputs(actor, job, version)
     return Recipe(
         version=version,
         variables={}
         if prompt is None or version is None
         else {str(name): str(value) for name, value in job.variables.items()},
-        prompt="" if prompt is None or version is not None else prompt,
+        prompt="" if prompt is None or version is not None else _own_prompt(prompt, kit),
         negative_prompt="" if prompt is None else own_negative,
         image_model_id=job.image_model_id,
         model_name=job.image_model.name,
         size=_size(job),
         count=job.count,
-        seed=job.seed,
+        # The kit brings its own again.
+        seed=None if kit is not None and job.seed == kit.seed else job.seed,
         quality=str(job.chosen.get("quality", "")),
         background=job.background,
         output_format=str(job.chosen.get("output_format", "")),
@@ -91,16 +98,32 @@ def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recip
             one if prompt is not None else replace(one, instruction="")
             for one in from_job.requested_passes(job)
         ],
-        loras=job.loras,
+        loras=_own_loras(job, kit),
         parameters={
             name: value
             for name, value in job.parameters.items()
             # Words may be as personal as the prompt.
             if prompt is not None or not any(" " in text for text in texts_in(value))
         },
+        brand_kit=None if kit is None or kit.kit.is_archived else kit.kit,
         inputs_of=job if usable else None,
         lacks_inputs=usable is False,
     )
+
+
+def _own_prompt(prompt: str, kit: BrandKitVersion | None) -> str:
+    return prompt if kit is None else kit_values.without_style(prompt, kit.style_words)
+
+
+def _own_terms(negative: str, kit: BrandKitVersion | None) -> str:
+    """Return a negative prompt without what the kit adds to it."""
+    return negative if kit is None else kit_values.without_terms(negative, kit.negative_words)
+
+
+def _own_loras(job: Job, kit: BrandKitVersion | None) -> list[Mapping[str, Any]]:
+    """Return the LoRA of a job without those that its kit adds again."""
+    of_kit = [] if kit is None else list(kit.loras)
+    return [one for one in job.loras if one not in of_kit]
 
 
 def only_seed(recipe: Recipe) -> Recipe:
@@ -122,6 +145,7 @@ def only_prompt(recipe: Recipe) -> Recipe:
         passes=(),
         loras=(),
         parameters={},
+        brand_kit=None,
         inputs_of=None,
         lacks_inputs=False,
     )
@@ -137,7 +161,8 @@ def _may_use_inputs(actor: Person, job: Job, version: TemplateVersion | None) ->
 
     What the template fixes does not count: it comes from the template that is used now.
     """
-    inputs = job.inputs.all()
+    references = kit_effects.references_of(job.brand_kit_version)
+    inputs = job.inputs.exclude(role=InputRole.STYLE.value, asset__in=references)
     if version is not None:
         fixed = [one.asset_id for one in fixed_guides(job.template_version)]
         inputs = inputs.exclude(role=InputRole.CONTROL.value, asset__in=fixed)
@@ -151,11 +176,11 @@ def _may_use_inputs(actor: Person, job: Job, version: TemplateVersion | None) ->
     return not unusable.exists()
 
 
-def _is_negative_of(version: TemplateVersion, job: Job) -> bool:
-    """Return whether a job's negative prompt is that of its template, with the values of the job."""
+def _is_negative_of(version: TemplateVersion, job: Job, own_negative: str) -> bool:
+    """Return whether a job's own negative prompt is that of its template, with the values of the job."""
     try:
-        _prompt, own = composition.render_version(version, job.variables)
+        _prompt, negative = composition.render_version(version, job.variables)
     except InvalidJobRequest:
         # The values were erased, or the version takes others.
-        own = version.negative
-    return bool(job.negative_prompt == own)
+        negative = version.negative
+    return own_negative == _own_terms(negative, job.brand_kit_version)

@@ -73,7 +73,9 @@ def uses_of(reader: Actor, template: PromptTemplate) -> list[VersionUse]:
     :raises NotPermitted: if the reader may not view templates.
     """
     access.require_permission(reader, "view_prompttemplate")
-    versions = template.versions.select_related("image_model", "created_by", "template")
+    versions = template.versions.select_related(
+        "image_model", "created_by", "template", "brand_kit"
+    )
     uses = {
         one.pk: VersionUse(one, is_published=one.pk == template.current_id)
         for one in versions.order_by("-number")[:MAX_VERSIONS]
@@ -170,6 +172,7 @@ def _labels() -> dict[str, str]:
         "parameters": _("Fixed parameters"),
         "loras": "LoRA",
         "guides": _("Guides"),
+        "brand_kit": _("Brand kit"),
     }
 
 

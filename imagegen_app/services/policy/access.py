@@ -188,7 +188,7 @@ def refused_models(actor: Person) -> list[tuple[ImageModel, str]]:
         .select_related("provider")
         .order_by("name", "pk")
     ):
-        reason = _unavailable_reason(model)
+        reason = unavailable_reason(model)
         if not reason and model.pk in held:
             reason = _("Your grant for this model is not valid today.")
         found.append((model, reason or _no_grant_reason(model)))
@@ -271,7 +271,7 @@ def _decision(
     size: Size,
     count: int,
 ) -> GrantDecision:
-    unavailable = _unavailable_reason(image_model)
+    unavailable = unavailable_reason(image_model)
     if unavailable:
         return GrantDecision(allowed=False, reason=unavailable)
     if isinstance(actor, System):
@@ -301,7 +301,8 @@ def _grants(actor: Person) -> Any:
     return Grant.objects.filter(group__in=actor.user.groups.all()).order_by("pk")
 
 
-def _unavailable_reason(image_model: ImageModel) -> str:
+def unavailable_reason(image_model: ImageModel) -> str:
+    """Return why a model accepts no new requests from anybody; empty if it does."""
     if not image_model.provider.is_enabled:
         return _("The provider “%(provider)s” is disabled.") % {
             "provider": image_model.provider.name

@@ -14,6 +14,8 @@ _READ_CATALOG = frozenset(
         "view_grant",
         "view_prompttemplate",
         "view_templateversion",
+        "view_brandkit",
+        "view_brandkitversion",
         "view_workflowversion",
     }
 )
@@ -45,8 +47,17 @@ _READ_LOG = frozenset(
 
 #: Each role's permissions, by codename.
 ROLES: dict[str, frozenset[str]] = {
-    "Image editors": _REQUEST | {"view_prompttemplate", "view_templateversion"},
-    "Template authors": frozenset({"add_prompttemplate", "change_prompttemplate", "request_job"})
+    "Image editors": _REQUEST
+    | {"view_prompttemplate", "view_templateversion", "view_brandkit", "view_brandkitversion"},
+    "Template authors": frozenset(
+        {
+            "add_prompttemplate",
+            "change_prompttemplate",
+            "add_brandkit",
+            "change_brandkit",
+            "request_job",
+        }
+    )
     | _READ_CATALOG,
     "Image reviewers": frozenset({"approve_asset", "change_asset", "view_prompt"}) | _READ_WORK,
     "Compliance": frozenset(
@@ -79,6 +90,8 @@ ROLES: dict[str, frozenset[str]] = {
             "delete_budget",
             "add_prompttemplate",
             "change_prompttemplate",
+            "add_brandkit",
+            "change_brandkit",
             "cancel_any_job",
             "resolve_job",
             "approve_asset",

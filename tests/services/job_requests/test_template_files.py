@@ -10,9 +10,10 @@ from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, PromptTemplate, TemplateVersion
 from imagegen_app.services.job_requests import template_files, templates
 from imagegen_app.services.job_requests.template_files import FileAction, InvalidTemplateFile
+from imagegen_app.services.library import template_versions
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotPermitted
-from imagegen_app.testing.factories import make_group, make_image_model, make_user
+from imagegen_app.testing.factories import make_brand_kit, make_group, make_image_model, make_user
 
 pytestmark = pytest.mark.django_db
 SHELL = System("test")
@@ -111,6 +112,7 @@ def test_a_template_that_differs_gets_a_new_version_and_says_what_differs() -> N
         ({"name": "x" * 81}, "name", "at most 80 characters"),
         ({"seed_strategy": "fixed", "seed": None}, "seed", "needs a number"),
         ({"passes": [{"operation": "paint", "model": "x"}]}, "passes", "paint"),
+        ({"brand_kit": "hous"}, "brand_kit", "did you mean “house”?"),
         ({"loras": [{"weight": 1}]}, "loras", "must be an object with “name” and “weight”"),
         ({"guides": [{"asset": "x"}]}, "guides", "must be an object with “asset”"),
         ({"variables": [{"name": "Colour!"}]}, "variables", "not a valid variable name"),
@@ -120,6 +122,7 @@ def test_a_mistake_is_told_with_its_place_and_nothing_is_imported(
     change: dict[str, Any], place: str, told: str
 ) -> None:
     make_image_model(slug="fine")
+    make_brand_kit(slug="house")
     good = {"slug": "good", "name": "Good", "prompt": "A mug."}
 
     with pytest.raises(InvalidTemplateFile) as refused:
@@ -195,3 +198,20 @@ def test_an_export_costs_the_same_queries_for_any_number(
 
     with django_assert_max_num_queries(4):
         assert len(exported()["templates"]) == 6
+
+
+def test_a_brand_kit_goes_by_its_short_name() -> None:
+    kit = make_brand_kit(slug="house").kit
+    imported({**VASE, "brand_kit": "house"})
+
+    version = TemplateVersion.objects.get()
+    assert version.brand_kit == kit
+    assert exported()["templates"][0]["brand_kit"] == "house"
+    assert imported({**VASE, "brand_kit": "house"}) == [FileAction.UNCHANGED]
+    assert imported(VASE) == [FileAction.UPDATE]
+    compared = template_versions.compare(version, version.template.versions.get(number=2))
+    assert [(one.label, one.left, one.right) for one in compared.differences] == [
+        ("Brand kit", "house", "none")
+    ]
+    again = templates.publish_again(actor=SHELL, version=version)
+    assert again.brand_kit == kit

@@ -1,0 +1,191 @@
+"""Compare a number of placed images with what would be made today, in a constant number of queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.models import F, Q
+
+from imagegen_app.core.actors import Person
+from imagegen_app.core.states import FINAL_STATES, ReviewState
+from imagegen_app.models import (
+    Batch,
+    BrandKitVersion,
+    Job,
+    OutdatedDismissal,
+    Placement,
+    PromptTemplate,
+    TemplateVersion,
+)
+from imagegen_app.services.batches import composed_today
+from imagegen_app.services.batches.composed_today import OutdatedImage
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.library import placement as placements
+from imagegen_app.services.policy import access
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from uuid import UUID
+
+    from django.db.models import Model, QuerySet
+
+    from imagegen_app.core.actors import Actor
+    from imagegen_app.services.batches.composed_today import Sources, Today
+    from imagegen_app.services.gateways.content_fields import Target
+
+#: Batches whose rows wait for a worker, which are looked through; the newest ones.
+_MAX_WAITING: Final = 50
+
+
+@dataclass(slots=True)
+class PlacementScan:
+    """Compares placements of one target, and remembers what many of them share."""
+
+    actor: Actor
+    target: Target
+    currents: dict[int, TemplateVersion | None] = field(default_factory=dict)
+    versions: dict[int, TemplateVersion] = field(default_factory=dict)
+    kits: dict[int, BrandKitVersion] = field(default_factory=dict)
+    batches: dict[UUID, Batch] = field(default_factory=dict)
+    #: Fields of the objects that lead to further rows, which are read with them.
+    relations: set[str] = field(default_factory=set)
+
+    def images_of(self, rows: Sequence[Placement]) -> list[OutdatedImage]:
+        """Return the outdated ones among placements, without those that were kept as they are."""
+        jobs = {row.pk: pass_chain.root_job(row.asset.job) for row in rows}
+        self._read_shared(list(jobs.values()))
+        sources = {row.pk: self._sources_of(jobs[row.pk]) for row in rows}
+        instances = self._instances([row.object_id for row in rows])
+        found = []
+        for row in rows:
+            instance, origin = instances.get(row.object_id), sources[row.pk]
+            job = jobs[row.pk]
+            if instance is None or origin is None or job.prompt_erased_at is not None:
+                # The object or the template is gone, or nobody knows any more what was asked for.
+                continue
+            if placements.value_of(instance, self.target.field) != row.placed_value:
+                # Somebody has put another image there by hand.
+                continue
+            today = self._compare(job, origin, instance)
+            if today.is_outdated:
+                found.append(OutdatedImage(row, instance, job, today))
+        return self._with_requests(self._without_kept(found))
+
+    def _compare(self, job: Job, sources: Sources, instance: Model) -> Today:
+        current = self._current_of(job)
+        assert current is not None  # noqa: S101 - there would be no sources
+        kit = current.brand_kit
+        return composed_today.compare(
+            job,
+            current=current,
+            kit=None if kit is None else kit.current,
+            sources=sources,
+            instance=instance,
+            shows_values=job.batch_id is not None or self._may_read(job),
+        )
+
+    def _may_read(self, job: Job) -> bool:
+        actor = self.actor
+        is_own = isinstance(actor, Person) and job.requester_id == actor.user.pk
+        return is_own or access.has_permission(actor, "view_prompt")
+
+    def _current_of(self, job: Job) -> TemplateVersion | None:
+        version = job.template_version
+        return None if version is None else self.currents.get(version.template_id)
+
+    def _sources_of(self, job: Job) -> Sources | None:
+        current = self._current_of(job)
+        if current is None:
+            return None
+        batch = None if job.batch_id is None else self.batches.get(job.batch_id)
+        found = composed_today.sources_of(self.target, current, job, batch)
+        self.relations |= content_fields.relations_in(self.target.model, found.mapping.values())
+        return found
+
+    def _read_shared(self, jobs: list[Job]) -> None:
+        """Read versions, kits and batches of jobs, each once, and put them in their places."""
+        _read(TemplateVersion.objects.all(), self.versions, [j.template_version_id for j in jobs])
+        _read(
+            BrandKitVersion.objects.select_related("kit"),
+            self.kits,
+            [j.brand_kit_version_id for j in jobs],
+        )
+        _read(Batch.objects.defer("rows", "invalid_rows"), self.batches, [j.batch_id for j in jobs])
+        for job in jobs:
+            if job.template_version_id is not None:
+                job.template_version = self.versions[job.template_version_id]
+            if job.brand_kit_version_id is not None:
+                job.brand_kit_version = self.kits[job.brand_kit_version_id]
+        templates = {v.template_id for v in self.versions.values()} - set(self.currents)
+        rows = PromptTemplate.objects.filter(pk__in=templates, is_archived=False).select_related(
+            "current__image_model__provider", "current__brand_kit__current__kit"
+        )
+        self.currents |= dict.fromkeys(templates)
+        for template in rows:
+            if template.current is not None:
+                template.current.template = template
+            self.currents[template.pk] = template.current
+
+    def _instances(self, keys: Collection[str]) -> dict[str, Model]:
+        manager = self.target.model._default_manager  # noqa: SLF001 - Django's documented API
+        rows = manager.select_related(*sorted(self.relations)) if self.relations else manager.all()
+        return {str(one.pk): one for one in rows.filter(pk__in=set(keys))}
+
+    def _without_kept(self, images: list[OutdatedImage]) -> list[OutdatedImage]:
+        kept = set(
+            OutdatedDismissal.objects.filter(
+                placement__in=[one.placement.pk for one in images]
+            ).values_list("placement", "digest")
+        )
+        return [one for one in images if (one.placement.pk, one.today.digest) not in kept]
+
+    def _with_requests(self, images: list[OutdatedImage]) -> list[OutdatedImage]:
+        """Note in which batch each was asked for already, and that still waits or was approved."""
+        by_key = {one.placement.object_id: one for one in images}
+        if not by_key:
+            return images
+        waiting = [ReviewState.PENDING.value, ReviewState.APPROVED.value]
+        jobs = (
+            Job.objects.filter(
+                ~Q(state__in=sorted(FINAL_STATES)) | Q(assets__review_state__in=waiting),
+                batch__mapping__target=self.target.path,
+                row_key__in=list(by_key),
+            )
+            .select_related("batch")
+            .defer("batch__rows", "batch__invalid_rows")
+            .order_by("created_at")
+        )
+        asked = self._unprepared_rows(by_key)
+        for job in jobs:
+            one = by_key[job.row_key]
+            is_todays = job.template_version_id == one.today.version.pk
+            if is_todays and job.created_at > one.placement.placed_at and job.batch is not None:
+                asked[job.row_key] = job.batch
+        return [
+            one
+            if one.placement.object_id not in asked
+            else replace(one, asked_in=asked[one.placement.object_id])
+            for one in images
+        ]
+
+    def _unprepared_rows(self, images: dict[str, OutdatedImage]) -> dict[str, Batch]:
+        """Return by object the batch that no worker has made a job for it in yet."""
+        batches = Batch.objects.filter(
+            mapping__target=self.target.path,
+            cancelled_at__isnull=True,
+            prepared_rows__lt=F("row_count"),
+        ).order_by("-created_at")[:_MAX_WAITING]
+        return {
+            key: batch
+            for batch in batches
+            for key in batch.rows[batch.prepared_rows :]
+            if key in images and images[key].today.version.pk == batch.template_version_id
+        }
+
+
+def _read(rows: QuerySet[Any], known: dict[Any, Any], keys: Collection[Any]) -> None:
+    missing = {key for key in keys if key is not None and key not in known}
+    if missing:
+        known.update(rows.in_bulk(list(missing)))

@@ -1,0 +1,248 @@
+"""Compare the request of a placed image with what would be composed for its object today."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+
+from imagegen_app.core import canonical, prompts
+from imagegen_app.core.variables import PromptTemplateError, clean_values, variables_from
+from imagegen_app.services.batches import row_sources
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.job_requests import kit_effects
+from imagegen_app.services.job_requests.fixed_values import fixed_loras
+from imagegen_app.services.job_requests.values import InvalidJobRequest
+from imagegen_app.services.policy import access
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.db.models import Model
+
+    from imagegen_app.core.variables import Variable
+    from imagegen_app.models import (
+        Batch,
+        BrandKitVersion,
+        ImageModel,
+        Job,
+        Placement,
+        TemplateVersion,
+    )
+    from imagegen_app.services.gateways.content_fields import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What differs today from when an image was requested; the texts are for people."""
+
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the values of a template's variables come from, for an object."""
+
+    #: Variable to the path of an attribute.
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    #: Variable to a value that no attribute gives.
+    fixed: Mapping[str, str] = field(default_factory=dict)
+
+    def values_of(self, instance: Model) -> dict[str, str]:
+        """Return the values for an object as it is now."""
+        return row_sources.values_for(instance, mapping=self.mapping, fixed=self.fixed)
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What would be composed for an object today, and how it differs from its image's request."""
+
+    version: TemplateVersion
+    #: None if the one of then cannot be used any more and the template names no other.
+    image_model: ImageModel | None
+    sources: Sources
+    #: Of the request that would be composed; empty if none can be.
+    digest: str
+    changes: tuple[Change, ...] = ()
+    #: Why nothing can be composed.
+    problem: str = ""
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether another image would be made today."""
+        return bool(self.changes or self.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class OutdatedImage:
+    """A placed image for which another would be made today."""
+
+    placement: Placement
+    instance: Model
+    job: Job
+    today: Today
+    #: The batch in which it was asked for already; None if in none.
+    asked_in: Batch | None = None
+
+    @property
+    def is_refreshable(self) -> bool:
+        """Whether a batch can make it anew now."""
+        return not self.today.problem and self.asked_in is None
+
+
+def sources_of(target: Target, version: TemplateVersion, job: Job, batch: Batch | None) -> Sources:
+    """Return where values come from today: as the batch mapped them, or as the settings bind them.
+
+    What nothing is bound to keeps the value that the image was requested with.
+    """
+    if batch is not None and row_sources.KEY_COLUMN in batch.mapping:
+        # Of an uploaded table: what it says of the object now, nobody can know before another upload.
+        mapping, fixed = {}, {}
+    elif batch is not None:
+        mapping = dict(batch.mapping.get("variables", {}))
+        fixed = dict(batch.mapping.get("fixed", {}))
+        mapping |= {
+            name: path
+            for name, path in content_fields.guess_mapping(
+                target, variables_from(version.variables)
+            ).items()
+            # Of a variable that the template did not have then.
+            if path and name not in {*mapping, *fixed, *job.variables}
+        }
+    else:
+        mapping = {name: path for name, path in target.variables.items() if path}
+        fixed = {}
+    names = {str(one["name"]) for one in version.variables}
+    kept = {name: str(value) for name, value in job.variables.items() if name not in mapping}
+    return Sources(
+        {name: path for name, path in mapping.items() if name in names},
+        {name: value for name, value in {**kept, **fixed}.items() if name in names},
+    )
+
+
+def compare(
+    job: Job,
+    *,
+    current: TemplateVersion,
+    kit: BrandKitVersion | None,
+    sources: Sources,
+    instance: Model,
+    shows_values: bool,
+) -> Today:
+    """Return what would be composed for an object today, compared with the request of its image.
+
+    :param job: the requested job, with its template version, kit and model.
+    :param current: the template's published version, and `kit` the published one of its brand kit.
+    :param shows_values: whether the reader may see what the variables were then.
+    """
+    then = job.template_version
+    values = sources.values_of(instance)
+    model = current.image_model or job.image_model
+    reason = access.unavailable_reason(model)
+    usable = None if reason else model
+    if then is None:
+        return Today(current, usable, sources, digest="")
+    try:
+        now = _digest(current, kit, values, usable)
+    except (PromptTemplateError, InvalidJobRequest) as error:
+        problem = error.reason if isinstance(error, InvalidJobRequest) else _reason(error)
+        return Today(current, usable, sources, digest="", problem=problem)
+    try:
+        is_same = now == _digest(then, job.brand_kit_version, job.variables, job.image_model)
+    except (PromptTemplateError, InvalidJobRequest):
+        # It was made under other rules.
+        is_same = False
+    if is_same:
+        return Today(current, usable, sources, digest=now)
+    changes = [
+        *_value_changes(job, current, values, shows_values=shows_values),
+        *_reference_changes(job, current, kit),
+    ]
+    if usable is None:
+        changes.append(Change(_("Image model"), job.image_model.name, reason))
+    elif usable.pk != job.image_model_id:
+        changes.append(Change(_("Image model"), job.image_model.name, usable.name))
+    if not changes:
+        changes.append(Change(_("Prompt"), _("made under earlier rules"), _("today's rules")))
+    return Today(current, usable, sources, digest=now, changes=tuple(changes))
+
+
+def _digest(
+    version: TemplateVersion,
+    kit: BrandKitVersion | None,
+    values: Mapping[str, Any],
+    image_model: ImageModel | None,
+) -> str:
+    """Return the digest of what a template, a kit and values alone decide of a request.
+
+    :raises PromptTemplateError: if the template has no valid text with these values.
+    :raises InvalidJobRequest: if it becomes too long.
+    """
+    rendered = prompts.render(version.body, variables_from(version.variables), values)
+    words = kit_effects.with_words(kit, rendered, version.negative)
+    seed = version.seed if version.seed_strategy == "fixed" else None
+    if version.seed_strategy == "random" and kit is not None:
+        seed = kit.seed
+    loras = kit_effects.with_loras(kit, fixed_loras(version))
+    return canonical.digest(
+        {
+            "model": None if image_model is None else [image_model.slug, image_model.version],
+            "operation": version.operation,
+            "prompt": words.rendered.text,
+            "negative_prompt": words.negative,
+            "size": str(version.size or ""),
+            "quality": version.quality,
+            "seed": seed,
+            # Numbers with a fraction have no canonical form.
+            "parameters": repr(sorted(version.parameters.items())),
+            "loras": [f"{one.name}={one.weight:g}" for one in loras],
+            "guides": repr(version.guides),
+            "references": [str(one) for one in kit_effects.references_of(kit)],
+            "passes": repr(version.passes),
+        }
+    )
+
+
+def _value_changes(
+    job: Job, current: TemplateVersion, values: Mapping[str, str], *, shows_values: bool
+) -> list[Change]:
+    """Return the variables whose values differ, each with the name that the template gives it."""
+    variables = variables_from(current.variables)
+    before = {one.name: str(job.variables.get(one.name, "")) for one in variables}
+    clean = clean_values(variables, values)
+    return [
+        Change(
+            one.label,
+            (before[one.name] or _("nothing")) if shows_values else _("another value"),
+            str(values.get(one.name) or "") or _("nothing"),
+        )
+        for one in variables
+        if one.name in job.variables and _cleaned(one, before[one.name]) != clean[one.name]
+    ]
+
+
+def _cleaned(variable: Variable, value: str) -> object:
+    try:
+        return variable.clean(value)
+    except PromptTemplateError:
+        return None
+
+
+def _reference_changes(
+    job: Job, current: TemplateVersion, kit: BrandKitVersion | None
+) -> list[Change]:
+    found = []
+    if job.template_version is not None and job.template_version.pk != current.pk:
+        versions = (f"v{job.template_version.number}", f"v{current.number}")
+        found.append(Change(_("Template"), *versions))
+    if job.brand_kit_version_id != (None if kit is None else kit.pk):
+        names = (str(one) if one else _("none") for one in (job.brand_kit_version, kit))
+        found.append(Change(_("Brand kit"), *names))
+    return found
+
+
+def _reason(error: PromptTemplateError) -> str:
+    return _(error.message) % error.values
