@@ -224,9 +224,7 @@ def _placements(target: Target) -> QuerySet[Placement]:
     return (
         Placement.objects.active()
         .filter(content_type=kind, field=target.field, asset__job__template_version__isnull=False)
-        .select_related(
-            "asset__job__root__image_model__provider", "asset__job__image_model__provider"
-        )
+        .select_related("asset__job")
         .order_by("-pk")
     )
 
