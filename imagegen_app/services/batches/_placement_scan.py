@@ -74,7 +74,7 @@ class PlacementScan:
             today = self._compare(job, origin, instance)
             if today.is_outdated:
                 found.append(OutdatedImage(row, instance, job, today))
-        return self._with_requests(self._without_kept(found))
+        return self.with_requests(self._without_kept(found))
 
     def _compare(self, job: Job, sources: Sources, instance: Model) -> Today:
         current = self._current_of(job)
@@ -163,7 +163,7 @@ class PlacementScan:
         )
         return [one for one in images if (one.placement.pk, one.today.digest) not in kept]
 
-    def _with_requests(self, images: list[OutdatedImage]) -> list[OutdatedImage]:
+    def with_requests(self, images: list[OutdatedImage]) -> list[OutdatedImage]:
         """Note in which batch each was asked for already, and that still waits or was approved."""
         by_key = {one.placement.object_id: one for one in images}
         if not by_key:
