@@ -90,10 +90,12 @@ def added_style(prompt: str, words: str) -> str:
 
 
 def without_style(prompt: str, words: str) -> str:
-    """Return a prompt without the words that `added_style` appended to it."""
-    if not words or not prompt.endswith(words):
-        return prompt
-    return prompt[: -len(words)].rstrip().removesuffix(",")
+    """Return the prompt to which `added_style` appended the words; another prompt as it is."""
+    for separator in (", ", " "):
+        own = prompt.removesuffix(separator + words)
+        if own != prompt and own + added_style(own, words) == prompt:
+            return own
+    return prompt
 
 
 def added_terms(negative: str, terms: str) -> str:

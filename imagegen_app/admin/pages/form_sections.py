@@ -41,7 +41,7 @@ class FormSections:
     def offers_kits(self) -> bool:
         """Whether there is a brand kit to choose from."""
         field: Any = self.form.fields["brand_kit"]
-        return bool(field.disabled or field.queryset.exists())
+        return bool(field.disabled) or len(field.choices) > 1
 
     @property
     def shown_model(self) -> str:

@@ -58,6 +58,9 @@ def studio_field(version: TemplateVersion | None) -> forms.ModelChoiceField[Bran
     """Return the field of the studio's form: a template that inherits a kit fixes it."""
     inherited = None if version is None else version.brand_kit
     field = kit_field(inherited)
+    # Read once: the page asks whether there are any before it lists them.
+    kits = [(one.slug, str(one)) for one in field.queryset or ()]
+    field.choices = [("", str(_("No brand kit"))), *kits]
     if inherited is not None:
         field.disabled = True
         field.help_text = _("Fixed by the template.")

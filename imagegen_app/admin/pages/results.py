@@ -226,6 +226,7 @@ def _facts(actor: Person, asset: Asset) -> list[tuple[str, str]]:
     found = [
         (_("Requested by"), "" if own else summary.display_name(root.requester)),
         (_("Template"), str(root.template_version or "")),
+        (_("Brand kit"), str(root.brand_kit_version or "")),
         (_("Operation"), str(job.get_operation_display())),
         (_("Model"), f"{model} · {version}" if version else str(model)),
         (_("Provider"), str(model.provider)),

@@ -9,9 +9,11 @@ from django.db.models import F, Q
 
 from imagegen_app.core.actors import Person
 from imagegen_app.core.states import FINAL_STATES, ReviewState
+from imagegen_app.core.variables import variables_from
 from imagegen_app.models import (
     Batch,
     BrandKitVersion,
+    ImageModel,
     Job,
     OutdatedDismissal,
     Placement,
@@ -19,14 +21,13 @@ from imagegen_app.models import (
     TemplateVersion,
 )
 from imagegen_app.services.batches import composed_today
-from imagegen_app.services.batches.composed_today import OutdatedImage
+from imagegen_app.services.batches.composed_today import Comparison, OutdatedImage
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import placement as placements
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from uuid import UUID
 
     from django.db.models import Model, QuerySet
@@ -49,12 +50,15 @@ class PlacementScan:
     versions: dict[int, TemplateVersion] = field(default_factory=dict)
     kits: dict[int, BrandKitVersion] = field(default_factory=dict)
     batches: dict[UUID, Batch] = field(default_factory=dict)
+    models: dict[int, ImageModel] = field(default_factory=dict)
+    guesses: dict[int, Mapping[str, str]] = field(default_factory=dict)
+    comparison: Comparison = field(default_factory=Comparison)
     #: Fields of the objects that lead to further rows, which are read with them.
     relations: set[str] = field(default_factory=set)
 
     def images_of(self, rows: Sequence[Placement]) -> list[OutdatedImage]:
         """Return the outdated ones among placements, without those that were kept as they are."""
-        jobs = {row.pk: pass_chain.root_job(row.asset.job) for row in rows}
+        jobs = self._requested_jobs(rows)
         self._read_shared(list(jobs.values()))
         sources = {row.pk: self._sources_of(jobs[row.pk]) for row in rows}
         instances = self._instances([row.object_id for row in rows])
@@ -71,13 +75,13 @@ class PlacementScan:
             today = self._compare(job, origin, instance)
             if today.is_outdated:
                 found.append(OutdatedImage(row, instance, job, today))
-        return self._with_requests(self._without_kept(found))
+        return self.with_requests(self._without_kept(found))
 
     def _compare(self, job: Job, sources: Sources, instance: Model) -> Today:
         current = self._current_of(job)
         assert current is not None  # noqa: S101 - there would be no sources
         kit = current.brand_kit
-        return composed_today.compare(
+        return self.comparison.compare(
             job,
             current=current,
             kit=None if kit is None else kit.current,
@@ -100,9 +104,24 @@ class PlacementScan:
         if current is None:
             return None
         batch = None if job.batch_id is None else self.batches.get(job.batch_id)
-        found = composed_today.sources_of(self.target, current, job, batch)
+        if current.pk not in self.guesses:
+            self.guesses[current.pk] = content_fields.guess_mapping(
+                self.target, variables_from(current.variables)
+            )
+        found = composed_today.sources_of(
+            self.target, current, job, batch, guesses=self.guesses[current.pk]
+        )
         self.relations |= content_fields.relations_in(self.target.model, found.mapping.values())
         return found
+
+    def _requested_jobs(self, rows: Sequence[Placement]) -> dict[int, Job]:
+        """Return by placement the job that a person or a batch requested, not a pass that followed."""
+        found = {row.pk: row.asset.job for row in rows}
+        roots: dict[UUID, Job] = {}
+        _read(Job.objects.all(), roots, [job.root_id for job in found.values()])
+        return {
+            key: job if job.root_id is None else roots[job.root_id] for key, job in found.items()
+        }
 
     def _read_shared(self, jobs: list[Job]) -> None:
         """Read versions, kits and batches of jobs, each once, and put them in their places."""
@@ -113,7 +132,13 @@ class PlacementScan:
             [j.brand_kit_version_id for j in jobs],
         )
         _read(Batch.objects.defer("rows", "invalid_rows"), self.batches, [j.batch_id for j in jobs])
+        _read(
+            ImageModel.objects.select_related("provider"),
+            self.models,
+            [j.image_model_id for j in jobs],
+        )
         for job in jobs:
+            job.image_model = self.models[job.image_model_id]
             if job.template_version_id is not None:
                 job.template_version = self.versions[job.template_version_id]
             if job.brand_kit_version_id is not None:
@@ -141,7 +166,7 @@ class PlacementScan:
         )
         return [one for one in images if (one.placement.pk, one.today.digest) not in kept]
 
-    def _with_requests(self, images: list[OutdatedImage]) -> list[OutdatedImage]:
+    def with_requests(self, images: list[OutdatedImage]) -> list[OutdatedImage]:
         """Note in which batch each was asked for already, and that still waits or was approved."""
         by_key = {one.placement.object_id: one for one in images}
         if not by_key:

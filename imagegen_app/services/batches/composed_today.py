@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from imagegen_app.core import canonical, prompts
 from imagegen_app.core.variables import PromptTemplateError, clean_values, variables_from
 from imagegen_app.services.batches import row_sources
-from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import kit_effects
 from imagegen_app.services.job_requests.fixed_values import fixed_loras
 from imagegen_app.services.job_requests.values import InvalidJobRequest
@@ -64,7 +63,7 @@ class Today:
     #: None if the one of then cannot be used any more and the template names no other.
     image_model: ImageModel | None
     sources: Sources
-    #: Of the request that would be composed; empty if none can be.
+    #: Of the request that would be composed; empty if none can be, or nothing differs.
     digest: str
     changes: tuple[Change, ...] = ()
     #: Why nothing can be composed.
@@ -93,10 +92,18 @@ class OutdatedImage:
         return not self.today.problem and self.asked_in is None
 
 
-def sources_of(target: Target, version: TemplateVersion, job: Job, batch: Batch | None) -> Sources:
+def sources_of(
+    target: Target,
+    version: TemplateVersion,
+    job: Job,
+    batch: Batch | None,
+    *,
+    guesses: Mapping[str, str],
+) -> Sources:
     """Return where values come from today: as the batch mapped them, or as the settings bind them.
 
-    What nothing is bound to keeps the value that the image was requested with.
+    What nothing is bound to keeps the value that the image was requested with. `guesses` are the
+    target's for this version: see `content_fields.guess_mapping`.
     """
     if batch is not None and row_sources.KEY_COLUMN in batch.mapping:
         # Of an uploaded table: what it says of the object now, nobody can know before another upload.
@@ -106,9 +113,7 @@ def sources_of(target: Target, version: TemplateVersion, job: Job, batch: Batch 
         fixed = dict(batch.mapping.get("fixed", {}))
         mapping |= {
             name: path
-            for name, path in content_fields.guess_mapping(
-                target, variables_from(version.variables)
-            ).items()
+            for name, path in guesses.items()
             # Of a variable that the template did not have then.
             if path and name not in {*mapping, *fixed, *job.variables}
         }
@@ -123,72 +128,78 @@ def sources_of(target: Target, version: TemplateVersion, job: Job, batch: Batch 
     )
 
 
-def compare(
-    job: Job,
-    *,
-    current: TemplateVersion,
-    kit: BrandKitVersion | None,
-    sources: Sources,
-    instance: Model,
-    shows_values: bool,
-) -> Today:
-    """Return what would be composed for an object today, compared with the request of its image.
+@dataclass(slots=True)
+class Comparison:
+    """Compares requests with those of today; it reads the variables of each version once."""
 
-    :param job: the requested job, with its template version, kit and model.
-    :param current: the template's published version, and `kit` the published one of its brand kit.
-    :param shows_values: whether the reader may see what the variables were then.
-    """
-    then = job.template_version
-    values = sources.values_of(instance)
-    model = current.image_model or job.image_model
-    reason = access.unavailable_reason(model)
-    usable = None if reason else model
-    if then is None:
-        return Today(current, usable, sources, digest="")
-    try:
-        now = _digest(current, kit, values, usable)
-    except (PromptTemplateError, InvalidJobRequest) as error:
-        problem = error.reason if isinstance(error, InvalidJobRequest) else _reason(error)
-        return Today(current, usable, sources, digest="", problem=problem)
-    try:
-        is_same = now == _digest(then, job.brand_kit_version, job.variables, job.image_model)
-    except (PromptTemplateError, InvalidJobRequest):
-        # It was made under other rules.
-        is_same = False
-    if is_same:
-        return Today(current, usable, sources, digest=now)
-    changes = [
-        *_value_changes(job, current, values, shows_values=shows_values),
-        *_reference_changes(job, current, kit),
-    ]
-    if usable is None:
-        changes.append(Change(_("Image model"), job.image_model.name, reason))
-    elif usable.pk != job.image_model_id:
-        changes.append(Change(_("Image model"), job.image_model.name, usable.name))
-    if not changes:
-        changes.append(Change(_("Prompt"), _("made under earlier rules"), _("today's rules")))
-    return Today(current, usable, sources, digest=now, changes=tuple(changes))
+    _variables: dict[int, tuple[Variable, ...]] = field(default_factory=dict)
 
+    def compare(
+        self,
+        job: Job,
+        *,
+        current: TemplateVersion,
+        kit: BrandKitVersion | None,
+        sources: Sources,
+        instance: Model,
+        shows_values: bool,
+    ) -> Today:
+        """Return what would be composed for an object today, compared with the request of its image.
 
-def _digest(
-    version: TemplateVersion,
-    kit: BrandKitVersion | None,
-    values: Mapping[str, Any],
-    image_model: ImageModel | None,
-) -> str:
-    """Return the digest of what a template, a kit and values alone decide of a request.
+        :param job: the requested job, with its template version, kit and model.
+        :param current: the template's published version, and `kit` the published one of its kit.
+        :param shows_values: whether the reader may see what the variables were then.
+        """
+        then = job.template_version
+        values = sources.values_of(instance)
+        model = current.image_model or job.image_model
+        reason = access.unavailable_reason(model)
+        usable = None if reason else model
+        if then is None:
+            return Today(current, usable, sources, digest="")
+        try:
+            now = self._parts(current, kit, values, usable)
+        except (PromptTemplateError, InvalidJobRequest) as error:
+            problem = error.reason if isinstance(error, InvalidJobRequest) else _reason(error)
+            return Today(current, usable, sources, digest="", problem=problem)
+        try:
+            before = self._parts(then, job.brand_kit_version, job.variables, job.image_model)
+        except (PromptTemplateError, InvalidJobRequest):
+            # It was made under other rules.
+            before = {}
+        if now == before:
+            return Today(current, usable, sources, digest="")
+        changes = [
+            *self._value_changes(job, current, values, shows_values=shows_values),
+            *_reference_changes(job, current, kit),
+        ]
+        if usable is None:
+            changes.append(Change(_("Image model"), job.image_model.name, reason))
+        elif usable.pk != job.image_model_id:
+            changes.append(Change(_("Image model"), job.image_model.name, usable.name))
+        if not changes:
+            changes.append(Change(_("Prompt"), _("made under earlier rules"), _("today's rules")))
+        return Today(current, usable, sources, digest=canonical.digest(now), changes=tuple(changes))
 
-    :raises PromptTemplateError: if the template has no valid text with these values.
-    :raises InvalidJobRequest: if it becomes too long.
-    """
-    rendered = prompts.render(version.body, variables_from(version.variables), values)
-    words = kit_effects.with_words(kit, rendered, version.negative)
-    seed = version.seed if version.seed_strategy == "fixed" else None
-    if version.seed_strategy == "random" and kit is not None:
-        seed = kit.seed
-    loras = kit_effects.with_loras(kit, fixed_loras(version))
-    return canonical.digest(
-        {
+    def _parts(
+        self,
+        version: TemplateVersion,
+        kit: BrandKitVersion | None,
+        values: Mapping[str, Any],
+        image_model: ImageModel | None,
+    ) -> dict[str, object]:
+        """Return what a template, a kit and values alone decide of a request, for a digest.
+
+        :raises PromptTemplateError: if the template has no valid text with these values.
+        :raises InvalidJobRequest: if it becomes too long.
+        """
+        rendered = prompts.render(version.body, self._variables_of(version), values)
+        words = kit_effects.with_words(kit, rendered, version.negative)
+        seed = version.seed if version.seed_strategy == "fixed" else None
+        if version.seed_strategy == "random" and kit is not None:
+            seed = kit.seed
+        loras = kit_effects.with_loras(kit, fixed_loras(version))
+        return {
             "model": None if image_model is None else [image_model.slug, image_model.version],
             "operation": version.operation,
             "prompt": words.rendered.text,
@@ -203,25 +214,28 @@ def _digest(
             "references": [str(one) for one in kit_effects.references_of(kit)],
             "passes": repr(version.passes),
         }
-    )
 
+    def _value_changes(
+        self, job: Job, current: TemplateVersion, values: Mapping[str, str], *, shows_values: bool
+    ) -> list[Change]:
+        """Return the variables whose values differ, each with the name that the template gives it."""
+        variables = self._variables_of(current)
+        before = {one.name: str(job.variables.get(one.name, "")) for one in variables}
+        clean = clean_values(variables, values)
+        return [
+            Change(
+                one.label,
+                (before[one.name] or _("nothing")) if shows_values else _("another value"),
+                str(values.get(one.name) or "") or _("nothing"),
+            )
+            for one in variables
+            if one.name in job.variables and _cleaned(one, before[one.name]) != clean[one.name]
+        ]
 
-def _value_changes(
-    job: Job, current: TemplateVersion, values: Mapping[str, str], *, shows_values: bool
-) -> list[Change]:
-    """Return the variables whose values differ, each with the name that the template gives it."""
-    variables = variables_from(current.variables)
-    before = {one.name: str(job.variables.get(one.name, "")) for one in variables}
-    clean = clean_values(variables, values)
-    return [
-        Change(
-            one.label,
-            (before[one.name] or _("nothing")) if shows_values else _("another value"),
-            str(values.get(one.name) or "") or _("nothing"),
-        )
-        for one in variables
-        if one.name in job.variables and _cleaned(one, before[one.name]) != clean[one.name]
-    ]
+    def _variables_of(self, version: TemplateVersion) -> tuple[Variable, ...]:
+        if version.pk not in self._variables:
+            self._variables[version.pk] = variables_from(version.variables)
+        return self._variables[version.pk]
 
 
 def _cleaned(variable: Variable, value: str) -> object:

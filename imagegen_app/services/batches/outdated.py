@@ -18,6 +18,7 @@ from imagegen_app.models import (
     Batch,
     OutdatedDismissal,
     Placement,
+    PromptTemplate,
 )
 from imagegen_app.services.batches import lifecycle
 from imagegen_app.services.batches._placement_scan import PlacementScan
@@ -29,7 +30,7 @@ from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from django.db.models import QuerySet
 
@@ -117,7 +118,14 @@ def refresh(
     :raises ActionRefused: if a batch cannot be started: see `lifecycle.start`.
     """
     _require_allowed(actor, target)
-    images = [one for one in _chosen(actor, target, shown) if one.is_refreshable]
+    if shown is not None and not shown:
+        raise NothingToRefresh(
+            _("No images were requested."),
+            reason=_("No image is selected."),
+            remedy=_("Select at least one."),
+        )
+    scan = PlacementScan(actor, target)
+    images = _unasked(scan, [one for one in _chosen(scan, shown) if one.is_refreshable])
     groups: dict[str, list[OutdatedImage]] = defaultdict(list)
     for one in images:
         groups[_group_key(one)].append(one)
@@ -147,7 +155,7 @@ def keep(*, actor: Actor, target: Target, shown: Sequence[tuple[int, str]]) -> i
     :raises NotPermitted: if the actor may not request images, or not change the objects.
     """
     _require_allowed(actor, target)
-    images = _chosen(actor, target, shown[:PAGE_ROWS])
+    images = _chosen(PlacementScan(actor, target), shown[:PAGE_ROWS])
     user = actor.user if isinstance(actor, Person) else None
     for one in images:
         _row, is_new = OutdatedDismissal.objects.get_or_create(
@@ -171,20 +179,32 @@ def keep(*, actor: Actor, target: Target, shown: Sequence[tuple[int, str]]) -> i
     return len(images)
 
 
-def _chosen(
-    actor: Actor, target: Target, shown: Sequence[tuple[int, str]] | None
-) -> list[OutdatedImage]:
+def _unasked(scan: PlacementScan, images: list[OutdatedImage]) -> list[OutdatedImage]:
+    """Return those for which nobody else has asked at the same moment."""
+    _lock_templates({one.today.version.template_id for one in images})
+    found: list[OutdatedImage] = []
+    for start in range(0, len(images), _CHUNK):
+        found += scan.with_requests(images[start : start + _CHUNK])
+    return [one for one in found if one.is_refreshable]
+
+
+def _lock_templates(keys: Collection[int]) -> None:
+    """Make a second press wait until the batches of the first can be seen."""
+    locked = PromptTemplate.objects.select_for_update().filter(pk__in=keys)
+    list(locked.order_by("pk").values_list("pk"))
+
+
+def _chosen(scan: PlacementScan, shown: Sequence[tuple[int, str]] | None) -> list[OutdatedImage]:
     """Return the outdated images that were shown so, or all of a target up to a batch's limit."""
-    scan = PlacementScan(actor, target)
     if shown is None:
         found: list[OutdatedImage] = []
-        for rows in _chunks(_placements(target), None):
+        for rows in _chunks(_placements(scan.target), None):
             found += scan.images_of(rows)
             if len(found) >= lifecycle.MAX_ROWS:
                 break
         return found[: lifecycle.MAX_ROWS]
     digests = dict(shown[:PAGE_ROWS])
-    rows = list(_placements(target).filter(pk__in=list(digests)))
+    rows = list(_placements(scan.target).filter(pk__in=list(digests)))
     return [one for one in scan.images_of(rows) if digests[one.placement.pk] == one.today.digest]
 
 
@@ -224,9 +244,7 @@ def _placements(target: Target) -> QuerySet[Placement]:
     return (
         Placement.objects.active()
         .filter(content_type=kind, field=target.field, asset__job__template_version__isnull=False)
-        .select_related(
-            "asset__job__root__image_model__provider", "asset__job__image_model__provider"
-        )
+        .select_related("asset__job")
         .order_by("-pk")
     )
 

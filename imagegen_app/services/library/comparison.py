@@ -108,6 +108,7 @@ def _facts(reader: Person, asset: Asset) -> Iterator[tuple[str, str]]:
     )
     cost = format_amount(pass_chain.total_spent(job)) if may_see_costs else ""
     yield _("Template"), str(root.template_version or "")
+    yield _("Brand kit"), str(root.brand_kit_version or "")
     yield _("Operation"), str(job.get_operation_display())
     yield _("Model"), f"{asset.attempt.image_model} {asset.attempt.model_version}".strip()
     yield _("Size"), f"{asset.width} \N{MULTIPLICATION SIGN} {asset.height}"

@@ -263,6 +263,23 @@ def test_one_press_makes_a_batch_of_them_and_a_second_one_nothing(
     assert [one.asked_in for one in found(site)] == [batch] * 3
 
 
+def test_two_who_press_at_the_same_moment_start_one_batch(
+    site: Site, version: TemplateVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed(site, version)
+    changed(version, body="One {{ look }} {{ product }}")
+    lock = outdated._lock_templates
+
+    def after_another(keys: Any) -> None:
+        monkeypatch.setattr(outdated, "_lock_templates", lock)
+        outdated.refresh(actor=site.actor, target=target(), shown=None, key="first")
+        lock(keys)
+
+    monkeypatch.setattr(outdated, "_lock_templates", after_another)
+    with pytest.raises(NothingToRefresh):
+        outdated.refresh(actor=boss(), target=target(), shown=None, key="second")
+
+
 def test_a_refresh_that_was_cancelled_can_be_asked_for_again(
     site: Site, version: TemplateVersion
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +27,17 @@ from imagegen_app.services.job_requests import (
 )
 from imagegen_app.services.job_requests.brand_kits import KitDraft
 from imagegen_app.services.job_requests.values import InvalidJobRequest
+from imagegen_app.services.library import evidence, summary
 from imagegen_app.services.library.recipes import recipe_of
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.model_catalog import InvalidRecord
+from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_asset, make_image_model, make_user
 from tests.services.batches.test_lifecycle import products, start
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imagegen_app.core.actors import Person
     from imagegen_app.services.job_requests.values import JobRequest
     from tests.services.conftest import Site
@@ -257,3 +264,38 @@ def test_all_rows_of_a_batch_have_the_kit_of_its_start(site: Site) -> None:
 
     assert Batch.objects.get().brand_kit_version == kit.versions.get(number=1)
     assert {job.prompt for job in Job.objects.all()} == {f"A mug, {STYLE}"}
+
+
+def test_the_image_tells_in_words_and_in_its_evidence_which_kit_it_has(
+    site: Site, settings: Any, tmp_path: Path
+) -> None:
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "STATE_DIR": tmp_path}
+    kit = made()
+    assert kit.current is not None
+    job = site.request(prompt="A mug", brand_kit="house")
+    driver.drive(seconds=15)
+    asset = job.assets.get()
+    auditor = access.actor_for(make_user(permissions=["imagegen.export_audit"]))
+
+    pack = evidence.build_pack(actor=auditor, asset=asset).data
+    facts = json.loads(zipfile.ZipFile(io.BytesIO(pack)).read("summary.json"))
+
+    told = "The brand kit “House v1” was added to it."
+    assert told in summary.origin_sentences(site.actor, asset)
+    assert told in facts["sentences"]
+    digest = brand_kits.digest_of(kit.current)
+    assert facts["brand_kit"] == {"kit": "house v1", "digest": digest}
+
+
+def test_follow_up_passes_belong_to_the_same_kit(site: Site) -> None:
+    kit = made()
+
+    job = site.request(
+        prompt="A mug", brand_kit="house", passes=[f"upscale:2:{site.model.slug}"], count=1
+    )
+
+    assert [one.brand_kit_version for one in Job.objects.all()] == [kit.current] * 2
+    (later,) = job.chain.all()
+    request = from_job.job_request_from(actor=site.actor, job=job)
+    assert [one.requested.model for one in request.passes] == [site.model.slug]
+    assert later.prompt == ""
