@@ -179,7 +179,7 @@ def test_rows_are_about_objects_that_they_are_matched_with(
     address, page, sent = planned(browser, text)
 
     assert sent["objects"] == "catalog.Product.image|sku"
-    assert f"{first} ({first.sku})" in page
+    assert f"{first}, {first.sku} (row 2)" in page
     assert "none (row 4): no product has the value “none”." in page
     browser.post(address, {**sent, "start": ""})
     driver.drive(seconds=30)
