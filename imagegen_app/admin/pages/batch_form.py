@@ -126,7 +126,8 @@ class BatchForm(forms.Form):
                     label=fixed.label,
                 )
             self.fields[f"fix_{variable.name}"] = fixed
-            if variable.required:
+            # A switch that says nothing is off.
+            if variable.required and variable.kind is not prompts.VariableKind.SWITCH:
                 self._required.add(variable.name)
 
     @property
