@@ -77,6 +77,8 @@ class PlanPages(Pages):
             version.template.slug if version else ""
         )
         form = rows.form(sent if same_template else None, version)
+        if sent is not None and not same_template:
+            form.keep_choices(sent)
         context: dict[str, Any] = {"plan": None, "earlier": []}
         if version is not None and (not form.is_bound or form.is_valid()):
             preview = _Preview(actor, form, rows, version)
