@@ -47,7 +47,6 @@ LISTED = {
             OVERVIEW,
             "Templates",
             "Batches",
-            "New batch from a table",
             "Running jobs",
             "Library",
         ],
