@@ -15,9 +15,10 @@ from django.core.management import BaseCommand, get_commands, load_command_class
 from markdown_tables import cell, code, first_line, notes, table
 
 from imagegen_app import check_ids, conf, signals
-from imagegen_app.core import error_guide, pricing, states
+from imagegen_app.core import error_guide, pricing, states, uploaded_tables
 from imagegen_app.core import errors as core_errors
 from imagegen_app.core import events as core_events
+from imagegen_app.services.gateways import workbooks
 
 if TYPE_CHECKING:
     import argparse
@@ -298,6 +299,27 @@ def system_checks() -> str:
     return table(("id", "severity", "what it looks for", "remedy"), rows)
 
 
+def table_limits() -> str:
+    """List the limits of the tables that people upload."""
+    limits = (
+        ("size of the file", f"{uploaded_tables.MAX_TABLE_BYTES // 1024**2} MB"),
+        (
+            "a workbook once it is unpacked",
+            f"{workbooks.MAX_UNPACKED_BYTES // 1024**2} MB, {workbooks.MAX_PARTS:,} parts",
+        ),
+        ("rows below the header", f"{uploaded_tables.MAX_TABLE_ROWS:,}, as in a batch"),
+        ("columns", f"{uploaded_tables.MAX_TABLE_COLUMNS:,}"),
+        ("characters of a cell", f"{uploaded_tables.MAX_CELL_CHARS:,}"),
+        ("characters of a column's name", f"{uploaded_tables.MAX_HEADER_CHARS:,}"),
+        ("characters of all cells", f"{uploaded_tables.MAX_TABLE_CHARS:,}"),
+        (
+            "cells of a sheet up to the last filled one of each row",
+            f"{workbooks.MAX_CELLS:,}",
+        ),
+    )
+    return table(("what", "at most"), [(cell(what), cell(most)) for what, most in limits])
+
+
 #: Every generated page by its name in the documentation.
 PAGES: dict[str, Callable[[], str]] = {
     "adapter-options": provider_pages.adapter_options,
@@ -317,4 +339,5 @@ PAGES: dict[str, Callable[[], str]] = {
     "review-states": review_states,
     "settings": settings,
     "signals": public_signals,
+    "table-limits": table_limits,
 }

@@ -51,7 +51,6 @@ LISTED = {
             "Templates",
             "Brand kits",
             "Batches",
-            "New batch from a table",
             "Running jobs",
             "Library",
         ],

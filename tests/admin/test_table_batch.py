@@ -179,12 +179,25 @@ def test_rows_are_about_objects_that_they_are_matched_with(
     address, page, sent = planned(browser, text)
 
     assert sent["objects"] == "catalog.Product.image|sku"
-    assert f"{first} ({first.sku})" in page
+    assert f"{first}, {first.sku} (row 2)" in page
     assert "none (row 4): no product has the value “none”." in page
     browser.post(address, {**sent, "start": ""})
     driver.drive(seconds=30)
     keys = set(Asset.objects.values_list("job__row_key", flat=True))
     assert keys == {str(first.pk), str(second.pk)}
+
+
+def test_another_template_keeps_what_was_chosen_of_the_rows(
+    browser: Client,  # noqa: F811 - the fixture
+) -> None:
+    address, _page, sent = planned(browser, lines(3))
+    chosen = {**sent, "key_column": "Bezeichnung", "pilot_rows": "2", "template": "page-hero"}
+
+    page = browser.post(address, {**chosen, "preview": ""}).content.decode()
+
+    assert fields(page)["template"] == "page-hero"
+    assert fields(page)["key_column"] == "Bezeichnung"
+    assert re.search(r'name="pilot_rows" value="2"', page)
 
 
 def test_nothing_is_started_that_was_not_shown(browser: Client) -> None:  # noqa: F811

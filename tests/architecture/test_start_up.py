@@ -31,6 +31,7 @@ HEAVY = {
     "hvac",
     "jinja2",
     "openai",
+    "openpyxl",
     "pillow_heif",
     "psycopg",
     "pybase64",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -126,7 +127,8 @@ class BatchForm(forms.Form):
                 )
             kit_choice.offer_colours(fixed, variable, version.brand_kit)
             self.fields[f"fix_{variable.name}"] = fixed
-            if variable.required:
+            # A switch that says nothing is off.
+            if variable.required and variable.kind is not prompts.VariableKind.SWITCH:
                 self._required.add(variable.name)
 
     @property
@@ -150,6 +152,20 @@ class BatchForm(forms.Form):
             self[name]
             for name in ("pilot_rows", "spending_limit", "max_failure_percent", "max_blocked")
         ]
+
+    def keep_choices(self, sent: Mapping[str, str]) -> None:
+        """Begin with what was chosen beside another template: all but its variables and its model."""
+        for name, field in self.fields.items():
+            is_of_template = name in {"template", "image_model"} or name.startswith(
+                ("map_", "fix_")
+            )
+            if is_of_template or name not in sent:
+                continue
+            try:
+                field.clean(sent[name])
+            except ValidationError:
+                continue
+            field.initial = sent[name]
 
     def limits(self) -> lifecycle.BatchLimits:
         """Return the limits at which the batch pauses; the form must be valid."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -215,12 +215,12 @@ class UploadedRows(BatchRows):
         return [row[place].strip() for row in self._sample if row[place].strip()]
 
     def source(self, form: BatchForm) -> TableRows:
-        assert isinstance(form, TableBatchForm)  # noqa: S101 - made above
-        mapping, fixed = form.mapping()
-        path, match = form.chosen_objects()
+        chosen = cast("TableBatchForm", form)
+        mapping, fixed = chosen.mapping()
+        path, match = chosen.chosen_objects()
         return TableRows(
             self.table,
-            key_column=form.chosen_key_column(),
+            key_column=chosen.chosen_key_column(),
             mapping=mapping,
             fixed=fixed,
             target=content_fields.target_by_path(path),
@@ -228,25 +228,25 @@ class UploadedRows(BatchRows):
         )
 
     def start_arguments(self, form: BatchForm) -> dict[str, Any]:
-        assert isinstance(form, TableBatchForm)  # noqa: S101 - made above
-        path, match = form.chosen_objects()
+        chosen = cast("TableBatchForm", form)
+        path, match = chosen.chosen_objects()
         return {
             "target": content_fields.target_by_path(path),
-            "table": TableSource(self.table, form.chosen_key_column(), match),
+            "table": TableSource(self.table, chosen.chosen_key_column(), match),
         }
 
     def earlier(self, form: BatchForm, source: RowSource) -> list[EarlierResults]:
-        assert isinstance(form, TableBatchForm)  # noqa: S101 - made above
+        chosen = cast("TableBatchForm", form)
         return earlier_results.earlier_results(
             actor=self.actor,
             keys=source.keys,
-            target=content_fields.target_by_path(form.chosen_objects()[0]),
+            target=content_fields.target_by_path(chosen.chosen_objects()[0]),
             table=self.table,
         )
 
     def context(self, form: BatchForm) -> dict[str, Any]:
-        assert isinstance(form, TableBatchForm)  # noqa: S101 - made above
-        used = {*form.mapping()[0].values(), form.chosen_key_column()}
+        chosen = cast("TableBatchForm", form)
+        used = {*chosen.mapping()[0].values(), chosen.chosen_key_column()}
         unused = [column for column in self.table.columns if column not in used]
         images = column_guesses.image_columns(self.table.columns, self._sample)
         return {

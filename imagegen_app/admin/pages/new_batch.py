@@ -76,6 +76,8 @@ class PlanPages(Pages):
             version.template.slug if version else ""
         )
         form = rows.form(sent if same_template else None, version)
+        if sent is not None and not same_template:
+            form.keep_choices(sent)
         context: dict[str, Any] = {"plan": None, "earlier": []}
         if version is not None and (not form.is_bound or form.is_valid()):
             preview = _Preview(actor, form, rows, version)
@@ -214,8 +216,12 @@ class _Preview:
             shown = plan.rows
             end = view.start + len(shown)
             following = end if end < self.total else None
+        names = self.source.names([row.key for row in shown])
         return {
-            "rows": shown,
+            "rows": [
+                replace(row, label=f"{names[row.key]}, {row.label}") if row.key in names else row
+                for row in shown
+            ],
             "view": str(view),
             "problems_only": view.problems_only,
             "first_row": view.start + 1,
@@ -224,17 +230,26 @@ class _Preview:
             "previous": max(0, view.start - PAGE_ROWS) if view.start else None,
             "last_page": (self.total - 1) // PAGE_ROWS * PAGE_ROWS,
             "earlier": self.rows.earlier(self.form, self.source),
-            **self.check_context(request, agreed=self.agreed.fingerprint),
+            **self.check_context(
+                request,
+                agreed=self.agreed.fingerprint,
+                # One of both takes its time: the search for problems, or the counting.
+                seconds=0 if view.problems_only else None,
+            ),
         }
 
-    def check_context(self, request: HttpRequest, *, agreed: str) -> dict[str, Any]:
+    def check_context(
+        self, request: HttpRequest, *, agreed: str, seconds: float | None = None
+    ) -> dict[str, Any]:
         """Check some more rows; return the counts, the price and what hinders the start.
 
-        `agreed` is the fingerprint of the plan that is shown.
+        `agreed` is the fingerprint of the plan that is shown; `seconds` are for the check.
         """
         sample, total = self.first, self.total
         before = row_checks.from_token(str(request.POST.get("check", "")), agreed)
-        check: RowCheck = row_checks.continue_check(before, total=total, plan_part=self.part)
+        check: RowCheck = row_checks.continue_check(
+            before, total=total, plan_part=self.part, seconds=seconds
+        )
         each = sample.valid_rows[0].cost if sample.valid_rows else check.cost
         cost = check.estimated_cost(total, each=each)
         return {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Rows that are planned together.
 CHUNK_SIZE: Final = 250
 #: How long one request checks rows, in seconds.
-SECONDS: Final = 0.8
+SECONDS: Final = 0.5
 _SALT: Final = "imagegen.row-check"
 _MAX_AGE_SECONDS: Final = 12 * 3600
 

@@ -58,6 +58,9 @@ class RowSource(Protocol):
     def rows(self, start: int, stop: int) -> list[RowValues]:
         """Return the rows from one place to another, counted from 0."""
 
+    def names(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the names of objects by key, where they are not in the rows' labels."""
+
     def digest(self) -> str:
         """Return a hash of the keys and values of all rows: equal ones give the same prompts."""
 
@@ -84,6 +87,9 @@ class ObjectRows:
         for first in range(0, len(unread), _AT_ONCE):
             self._read(unread[first : first + _AT_ONCE])
         return [self._found[place] for place in places]
+
+    def names(self, keys: Sequence[str]) -> dict[str, str]:  # noqa: ARG002 - its rows have them
+        return {}
 
     def digest(self) -> str:
         return _digest(self.rows(0, len(self.keys)))
@@ -207,7 +213,7 @@ class TableRows:
         )
 
     def _with_objects(self, rows: list[RowValues]) -> list[RowValues]:
-        """Name the rows by the objects that they are matched with; without a target, as they are."""
+        """Give the rows the keys of the objects that they are matched with, if they are."""
         if not self._match:
             return rows
         if self._target is None:
@@ -215,7 +221,7 @@ class TableRows:
             return [_with_problem(row, row.problem or text, key="") for row in rows]
         try:
             wanted = [row.key for row in rows if not row.problem]
-            objects = self.find_objects(self._target, self._match, wanted)
+            objects = self.find_keys(self._target, self._match, wanted)
         except content_fields.FieldGone as error:
             return [_with_problem(row, row.problem or str(error), key="") for row in rows]
         name = self._target.model._meta.verbose_name  # noqa: SLF001 - Django's documented API
@@ -233,25 +239,30 @@ class TableRows:
                 text = _("%(label)s: several objects have the value “%(value)s”.") % values
                 matched.append(_with_problem(row, text, key=""))
             else:
-                label = f"{found[0]} ({row.key})"
-                matched.append(RowValues(str(found[0].pk), label, row.values))
+                matched.append(RowValues(found[0], row.label, row.values))
         return matched
 
     @staticmethod
-    def find_objects(target: Target, match: str, wanted: Sequence[str]) -> dict[str, list[Model]]:
-        """Return the target's objects by the value of the field, for the wanted values.
+    def find_keys(target: Target, match: str, wanted: Sequence[str]) -> dict[str, list[str]]:
+        """Return the keys of the target's objects by the value of the field, for the wanted values.
 
         :raises FieldGone: if the objects no longer have the field.
         """
         content_fields.require_field(target.model, match)
         column: Any = target.model._meta.get_field(match)  # noqa: SLF001 - Django's documented API
-        found: dict[str, list[Model]] = {}
+        found: dict[str, list[str]] = {}
         typed = [value for value in wanted if _is_valid(column, value)]
         for start in range(0, len(typed), _AT_ONCE):
             rows = _objects(target).filter(**{f"{match}__in": typed[start : start + _AT_ONCE]})
-            for instance in rows:
-                found.setdefault(str(getattr(instance, match)), []).append(instance)
+            for key, value in rows.values_list("pk", match):
+                found.setdefault(str(value), []).append(str(key))
         return found
+
+    def names(self, keys: Sequence[str]) -> dict[str, str]:
+        if not self._match or self._target is None:
+            return {}
+        rows = _objects(self._target).filter(pk__in=[key for key in keys if key])
+        return {str(one.pk): str(one) for one in rows}
 
 
 def rows_of_batch(batch: Batch, start: int, keys: Sequence[str]) -> list[RowValues]:
@@ -317,7 +328,7 @@ def guess_match(choices: Sequence[str], keys: Sequence[str]) -> str:
         # Primary keys are numbers from 1 on, which are in any table.
         if target is None or column is None or not column.unique or column.primary_key:
             continue
-        if TableRows.find_objects(target, name, keys):
+        if TableRows.find_keys(target, name, keys):
             return choice
     return ""
 

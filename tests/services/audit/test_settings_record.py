@@ -113,6 +113,7 @@ def test_the_record_names_what_decides_who_may_do_what(settings: Any) -> None:
         "targets",
         "text_model",
         "trusted_origins",
+        "uploaded_table_days",
     ]
     parts = {name: sorted(data["settings"][name]) for name in ("log", "marks", "signing")}
     assert parts == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotPermitted
-from imagegen_app.services.worker import driver
+from imagegen_app.services.worker import driver, sweep
 from imagegen_app.testing.factories import make_user
 from tests.services.batches.test_lifecycle import prepare, version  # noqa: F401 - a fixture
 from tests.services.batches.test_row_sources import CSV, start_from, table
@@ -55,6 +56,22 @@ def test_the_same_content_again_is_the_same_table(site: Site) -> None:
     assert (again.is_known, again.table.pk) == (True, first.pk)
     assert UploadedTableRow.objects.count() == 3
     assert AuditEvent.objects.filter(type="uploaded_table.created").count() == 1
+
+
+def test_a_workbook_is_stored_like_a_csv_file(site: Site) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    for row in (["SKU", "Name"], ["A-1", "Cup"], [42, None]):
+        book.active.append(row)
+    book.save(out)
+
+    added = add_table(actor=site.actor, name="spring.xlsx", data=out.getvalue())
+
+    assert added.table.reading == {"sheet": "Sheet"}
+    assert [row.values for row in added.table.rows.order_by("position")] == [
+        ["A-1", "Cup"],
+        ["42", ""],
+    ]
 
 
 def test_another_person_has_a_table_of_their_own(site: Site) -> None:
@@ -121,7 +138,8 @@ def test_tables_that_nobody_used_for_long_are_deleted_by_the_sweep(
     for row in (needed, old):
         unused_for(8, row)
 
-    assert table_uploads.delete_expired() == 1
+    sweep.sweep()
+    assert table_uploads.delete_expired() == 0
     assert UploadedTable.objects.count() == 2
     assert not UploadedTable.objects.filter(pk=old.pk).exists()
 
