@@ -16,6 +16,7 @@ from imagegen_app.admin.pages import batch_placements, grid_posts, review_tiles
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.batch import own_batch
 from imagegen_app.core.states import ReviewState
+from imagegen_app.models import Job
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.batches import regeneration
 from imagegen_app.services.foundation import keyset
@@ -39,14 +40,8 @@ class ReviewPage(Pages):
     def routes(self) -> list[Route]:
         return [
             Route("batches/<uuid:pk>/review/", self.review, "imagegen_batch_review"),
-            Route(
-                "batches/<uuid:pk>/review/<uuid:asset>/", self.tile, "imagegen_batch_review_tile"
-            ),
-            Route(
-                "batches/<uuid:pk>/review/<uuid:asset>/prompt/",
-                self.prompt,
-                "imagegen_batch_review_prompt",
-            ),
+            Route("batches/images/<uuid:pk>/", self.tile, "imagegen_asset_batch_tile"),
+            Route("batches/images/<uuid:pk>/prompt/", self.prompt, "imagegen_asset_batch_prompt"),
         ]
 
     def review(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
@@ -86,20 +81,14 @@ class ReviewPage(Pages):
         }
         return self.page(request, "imagegen_app/admin/batch/review.html", context)
 
-    def tile(
-        self, request: HttpRequest, actor: Person, pk: uuid.UUID, asset: uuid.UUID
-    ) -> HttpResponse:
+    def tile(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Answer with one tile; of an image that is made anew, with the new one once it is there."""
-        batch = own_batch(actor, pk)
-        found = get_object_or_404(review_tiles.grid_assets(batch), pk=asset)
+        batch, found = _image_of_batch(actor, pk)
         return self._tile(request, actor, batch, found)
 
-    def prompt(
-        self, request: HttpRequest, actor: Person, pk: uuid.UUID, asset: uuid.UUID
-    ) -> HttpResponse:
+    def prompt(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Answer with an image's prompt; reading that of another person is recorded."""
-        batch = own_batch(actor, pk)
-        found = get_object_or_404(review_tiles.grid_assets(batch), pk=asset)
+        _batch, found = _image_of_batch(actor, pk)
         context = {"prompt": prompt_access.read_prompt(actor, pass_chain.root_job(found.job))}
         return TemplateResponse(request, "imagegen_app/admin/batch/_review_prompt.html", context)
 
@@ -179,3 +168,12 @@ class ReviewPage(Pages):
             context,
             status=200 if refusal is None else 422,
         )
+
+
+def _image_of_batch(actor: Person, pk: uuid.UUID) -> tuple[Batch, Asset]:
+    """Return a batch that the actor may see, and its image of this key, else raise 404."""
+    key = Job.objects.filter(assets=pk, batch__isnull=False).values_list("batch", flat=True).first()
+    if key is None:
+        raise Http404
+    batch = own_batch(actor, key)
+    return batch, get_object_or_404(review_tiles.grid_assets(batch), pk=pk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
@@ -78,7 +79,6 @@ def compose(
     row_key: str = "",
     policy: str = "at_most_once",
     passes: Sequence[Mapping[str, Any] | Pass | str] | None = None,
-    instruction: str = "",
 ) -> JobRequest:
     """Return a job request from a template and its variables, or from a free prompt.
 
@@ -88,7 +88,6 @@ def compose(
     `draft`, `standard` or `high`; None is the template's, and an empty text the model's own usual one.
     Parameters may be given as text, such as `28` for a whole number.
     `passes` are follow-up passes such as `upscale:2:model` or `edit:model:Correct the spelling`.
-    `instruction` is put behind the prompt, such as a reviewer's note; it is screened as a part of it.
 
     :raises InvalidJobRequest: if a part is unknown, missing or not valid.
     :raises SourceNotUsable: if the actor may not use an input asset.
@@ -98,7 +97,6 @@ def compose(
     version = _version(template)
     values = {str(k): v for k, v in (variables or {}).items()}
     rendered, negative = _text(version, values, prompt, negative_prompt)
-    rendered = _with_instruction(rendered, instruction)
     image_model = _model(actor, model, version)
     resolved_operation = _operation(operation, version)
     if len(idempotency_key) > MAX_KEY_CHARS:
@@ -176,6 +174,34 @@ def resolve_model(
     return _model(actor, model, version)
 
 
+def with_instruction(job_request: JobRequest, instruction: str) -> JobRequest:
+    """Return a request whose prompt ends with an instruction, such as a reviewer's note.
+
+    It is a part of the prompt like any other: it is screened and sent with it.
+
+    :raises InvalidJobRequest: if the prompt becomes too long.
+    """
+    added = "".join(c for c in instruction if c in "\n\t" or c >= " ").strip()
+    if not added:
+        return job_request
+    before = job_request.provider_request
+    text = f"{before.prompt}\n{added}"
+    if len(text) > MAX_PROMPT_CHARS:
+        raise InvalidJobRequest(
+            _("With the note, the prompt has %(length)s characters; at most %(most)s are accepted.")
+            % {"length": len(text), "most": MAX_PROMPT_CHARS},
+            field="prompt",
+            remedy=_("Shorten the note."),
+        )
+    request = replace(before, prompt=text)
+    model = job_request.image_model
+    _require_supported(model, request, require_capabilities(model))
+    spans = job_request.rendered.spans if job_request.rendered else ()
+    return replace(
+        job_request, provider_request=request, rendered=prompts.RenderedPrompt(text, spans)
+    )
+
+
 def random_seed() -> int:
     """Return a random seed."""
     return secrets.randbelow(LARGEST_SEED)
@@ -238,21 +264,6 @@ def _text(
             remedy=_("Fill in “%(label)s”.") % error.values if is_missing else "",
         ) from None
     return rendered, negative.strip() or version.negative
-
-
-def _with_instruction(rendered: prompts.RenderedPrompt, instruction: str) -> prompts.RenderedPrompt:
-    added = "".join(c for c in instruction if c in "\n\t" or c >= " ").strip()
-    if not added:
-        return rendered
-    text = f"{rendered.text}\n{added}"
-    if len(text) > MAX_PROMPT_CHARS:
-        raise InvalidJobRequest(
-            _("With the note, the prompt has %(length)s characters; at most %(most)s are accepted.")
-            % {"length": len(text), "most": MAX_PROMPT_CHARS},
-            field="prompt",
-            remedy=_("Shorten the note."),
-        )
-    return prompts.RenderedPrompt(text, rendered.spans)
 
 
 def _model(

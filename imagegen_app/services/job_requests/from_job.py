@@ -62,7 +62,9 @@ def job_request_from(*, actor: Actor, job: Job, instruction: str = "") -> JobReq
         batch=job.batch,
         row_key=job.row_key,
         passes=requested_passes(job),
-        instruction="\n".join(filter(None, (added, instruction))),
+    )
+    job_request = composition.with_instruction(
+        job_request, "\n".join(filter(None, (added, instruction)))
     )
     return replace(
         as_received(job_request, job),
