@@ -71,6 +71,7 @@ def test_the_second_decision_about_an_image_is_told_and_the_first_one_stays(
     assert "1 approved, 0 rejected" in said
     assert "Meanwhile its review has changed: Rejected" in said
     assert "Meanwhile its review has changed: Approved" in said
+    assert f"({Product.objects.get(pk=first.job.row_key).name})" in said
     states = [one.review_state for one in assets()]
     assert states == ["rejected", "approved", "approved"]
 
