@@ -168,8 +168,8 @@ def test_the_table_is_sent_in_parts_and_only_as_csv_without_openpyxl(
     batch = made(browser)
     monkeypatch.setattr(row_export, "has_xlsx", lambda: False)
     page = browser.get(run_url(batch)).content.decode()
-    xlsx = browser.get(reverse("admin:imagegen_batch_export", args=[batch.pk, "xlsx"]))
-    answer = browser.get(reverse("admin:imagegen_batch_export", args=[batch.pk, "csv"]))
+    xlsx = browser.get(reverse("admin:imagegen_batch_xlsx", args=[batch.pk]))
+    answer = browser.get(reverse("admin:imagegen_batch_csv", args=[batch.pk]))
     text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]  # of a streamed answer
 
     assert "results.csv" in page
@@ -185,7 +185,7 @@ def test_the_table_is_sent_in_parts_and_only_as_csv_without_openpyxl(
 def test_a_workbook_is_sent_where_openpyxl_is_installed(browser: Client) -> None:
     pytest.importorskip("openpyxl")
     batch = made(browser)
-    answer = browser.get(reverse("admin:imagegen_batch_export", args=[batch.pk, "xlsx"]))
+    answer = browser.get(reverse("admin:imagegen_batch_xlsx", args=[batch.pk]))
 
     assert b"".join(answer.streaming_content)[:2] == b"PK"  # type: ignore[attr-defined]  # as above
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +12,15 @@ from django.contrib.admin.sites import site as admin_site
 from django.contrib.auth import get_user_model
 from django.contrib.messages import get_messages
 from django.urls import reverse
+from django.utils import timezone
 
 from imagegen_app.models import Asset, AuditEvent, Batch, Grant
 from imagegen_app.services.batches import selections
+from imagegen_app.services.foundation import clock
 from imagegen_app.services.library import chooser, review_decisions
 from imagegen_app.services.policy import access
 from imagegen_app.testing.factories import make_asset, make_user
+from tests.changed_rows import change
 from tests.services import arranged
 from tests.services.conftest import Site, site, small  # noqa: F401 - fixtures
 
@@ -69,6 +73,62 @@ def review_page(made: Site) -> Post:
         "place": "",
     }
     return reverse("admin:imagegen_batch_review", args=[found.pk]), data
+
+
+def _seen(found: Batch, asset: Any, **fields: str) -> Post:
+    """Fields of one image of the review grid, as the page shows them."""
+    seen = review_decisions.shown(Asset.objects.get(pk=asset.pk))
+    named = {f"{name}-{asset.pk}": value for name, value in fields.items() if "_" not in name}
+    others = {name: value for name, value in fields.items() if "_" in name}
+    data = {f"shown-{asset.pk}": f"{seen.sha256}:{seen.state}", **named, **others}
+    return reverse("admin:imagegen_batch_review", args=[found.pk]), data
+
+
+def anew_page(made: Site) -> Post:
+    asset = arranged.image_of_batch(made)
+    data = {"regenerate": str(asset.pk), f"note-{asset.pk}": "More light"}
+    return reverse("admin:imagegen_batch_review", args=[asset.job.batch_id]), data
+
+
+def rated_page(made: Site) -> Post:
+    asset = arranged.image_of_batch(made)
+    return _seen(Batch.objects.get(), asset, had="0", stars="5", min_stars="4", approve_rated="1")
+
+
+def described_page(made: Site) -> Post:
+    asset = arranged.image_of_batch(made)
+    change(asset, alt_text="", alt_suggestion="A mug")
+    url, data = _seen(Batch.objects.get(), asset)
+    return url, {**data, "describe": "1"}
+
+
+def dated_page(made: Site) -> Post:
+    found, _assets = arranged.approved_of_batch(made)
+    url = reverse("admin:imagegen_batch_review", args=[found.pk])
+    return f"{url}?show=approved", {"place": "1", "place_at": _tomorrow()}
+
+
+def _tomorrow() -> str:
+    moment = timezone.localtime(clock.now() + timedelta(days=1))
+    return moment.strftime("%Y-%m-%dT%H:%M")
+
+
+def undated_page(made: Site) -> Post:
+    row = arranged.scheduled_placement(made)
+    data = {"unschedule": "1", "placement": str(row.pk)}
+    return reverse("admin:imagegen_batch_run", args=[row.batch_id]), data
+
+
+def moved_page(made: Site) -> Post:
+    row = arranged.scheduled_placement(made)
+    data = {"reschedule": "1", "placement": str(row.pk), "place_at": _tomorrow()}
+    return reverse("admin:imagegen_batch_run", args=[row.batch_id]), data
+
+
+def rows_page(made: Site) -> Post:
+    found = arranged.failed_batch(made)
+    data = {"how": "same", "which": "filter", "state": "cancelled", "number": "2", "confirm": "1"}
+    return reverse("admin:imagegen_batch_again", args=[found.pk]), data
 
 
 def attach_page(made: Site) -> Post:
@@ -147,6 +207,13 @@ BUTTONS = [
     Button("batch: cancel", "batch.cancelled", batch_button("cancel", arranged.batch)),
     Button("batch: re-run", "batch.retried", batch_button("again", arranged.failed_batch)),
     Button("review page", "review.approved", review_page),
+    Button("review page: make anew", "job.requested", anew_page),
+    Button("review page: by stars", "review.approved", rated_page),
+    Button("review page: suggested texts", "asset.changed", described_page),
+    Button("review page: on a date", "placement.scheduled", dated_page),
+    Button("batch: cancel a placement", "placement.dropped", undated_page),
+    Button("batch: move a placement", "placement.scheduled", moved_page),
+    Button("batch: re-run a filter", "batch.retried", rows_page),
     Button("attach page", "placement.created", attach_page),
     Button("uncertain job", "job.resolved", settle_page),
     Button("studio: cancel", "job.cancel_requested", studio_cancel),

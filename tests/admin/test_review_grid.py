@@ -71,6 +71,7 @@ def test_the_second_decision_about_an_image_is_told_and_the_first_one_stays(
     assert "1 approved, 0 rejected" in said
     assert "Meanwhile its review has changed: Rejected" in said
     assert "Meanwhile its review has changed: Approved" in said
+    assert f"({Product.objects.get(pk=first.job.row_key).name})" in said
     states = [one.review_state for one in assets()]
     assert states == ["rejected", "approved", "approved"]
 
@@ -154,7 +155,7 @@ def test_an_image_is_made_anew_and_its_tile_becomes_the_new_one(
     batch: Batch,
 ) -> None:
     asset = assets()[0]
-    url = reverse("admin:imagegen_batch_review_tile", args=[batch.pk, asset.pk])
+    url = reverse("admin:imagegen_asset_batch_tile", args=[asset.pk])
     page = read(browser, batch)
     sent = {"regenerate": str(asset.pk), f"note-{asset.pk}": "More light"}
     tile = browser.post(grid(batch) + "?fragment=1", sent)
@@ -201,7 +202,7 @@ def test_a_prompt_is_shown_on_wish_and_reading_anothers_is_recorded(
     django_user_model: Any,
 ) -> None:
     asset = assets()[0]
-    url = reverse("admin:imagegen_batch_review_prompt", args=[batch.pk, asset.pk])
+    url = reverse("admin:imagegen_asset_batch_prompt", args=[asset.pk])
     own = browser.get(url).content.decode()
     recorded = AuditEvent.objects.filter(type="asset.prompt_viewed")
     by_author = recorded.count()

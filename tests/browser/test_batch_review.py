@@ -129,7 +129,7 @@ def test_an_image_is_enlarged_rated_and_made_anew_by_keyboard(
     page.keyboard.press("g")
     new = page.locator(f"[data-asset='{old}'] [data-key]:not([data-key='{old}'])")
     new.wait_for()
-    job = Job.objects.get(replaces__assets=old)
+    job = Job.objects.get(replaces=Asset.objects.get(pk=old).job)
 
     assert (pages, moved != old) == (1, True)
     assert job.prompt.endswith("\nShow it from the left")

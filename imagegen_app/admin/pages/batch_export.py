@@ -39,16 +39,24 @@ class BatchExportPages(Pages):
 
     def routes(self) -> list[Route]:
         return [
-            Route("batches/<uuid:pk>/results.<slug:kind>", self.export, "imagegen_batch_export")
+            Route("batches/<uuid:pk>/results.csv", self.csv, "imagegen_batch_csv"),
+            Route("batches/<uuid:pk>/results.xlsx", self.xlsx, "imagegen_batch_xlsx"),
         ]
 
-    def export(
+    def csv(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponseBase:
+        """Send the table as CSV, while its rows are read."""
+        return self._export(request, actor, pk, row_export.CSV)
+
+    def xlsx(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponseBase:
+        """Send the table as XLSX, where `openpyxl` is installed."""
+        return self._export(request, actor, pk, row_export.XLSX)
+
+    def _export(
         self, request: HttpRequest, actor: Person, pk: uuid.UUID, kind: str
     ) -> HttpResponseBase:
-        """Send the table; the export is recorded."""
         batch = own_batch(actor, pk)
-        is_xlsx = kind == row_export.XLSX and row_export.has_xlsx()
-        if kind != row_export.CSV and not is_xlsx:
+        is_xlsx = kind == row_export.XLSX
+        if is_xlsx and not row_export.has_xlsx():
             raise Http404
 
         def link(asset: Asset) -> str:

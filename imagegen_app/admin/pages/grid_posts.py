@@ -17,17 +17,22 @@ from django.utils.translation import ngettext
 from imagegen_app.admin import decisions
 from imagegen_app.admin.pages import review_tiles
 from imagegen_app.core.states import ReviewState
+from imagegen_app.services.batches import lifecycle
 from imagegen_app.services.library import alt_texts, bulk_approval, ratings, review_decisions
 from imagegen_app.services.library.review_decisions import Decision, DecisionKind
 from imagegen_app.services.library.review_requests import MAX_NOTE_CHARS
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
     from imagegen_app.models import Asset, Batch
 
+#: Images that a message names.
+_NAMED = 5
 _KINDS = {"approve": DecisionKind.APPROVE, "reject": DecisionKind.REJECT}
 
 
@@ -42,7 +47,7 @@ def decide(request: HttpRequest, actor: Person, batch: Batch) -> tuple[int, list
     }
     assets = {one.pk: one for one in review_tiles.grid_assets(batch).filter(pk__in=list(wanted))}
     done: Counter[DecisionKind] = Counter()
-    refusals: Counter[tuple[str, bool]] = Counter()
+    refusals: dict[tuple[str, bool], list[Asset]] = {}
     approved: list[Asset] = []
     for key, kind in wanted.items():
         asset = assets.get(key)
@@ -51,7 +56,8 @@ def decide(request: HttpRequest, actor: Person, batch: Batch) -> tuple[int, list
         try:
             _decide_one(request, actor, asset, kind)
         except ActionRefused as refusal:
-            refusals[refusal.reason, refusal.is_already_done] += 1
+            key_of = (refusal.reason, refusal.is_already_done)
+            refusals.setdefault(key_of, []).append(asset)
             is_decided = refusal.is_already_done
         else:
             done[kind] += 1
@@ -59,7 +65,7 @@ def decide(request: HttpRequest, actor: Person, batch: Batch) -> tuple[int, list
         if is_decided and kind is DecisionKind.APPROVE:
             asset.refresh_from_db(fields=["review_state"])
             approved.append(asset)
-    _tell(request, done, refusals)
+    _tell(request, batch, done, refusals)
     return len(wanted), approved
 
 
@@ -78,17 +84,26 @@ def _decide_one(request: HttpRequest, actor: Person, asset: Asset, kind: Decisio
 
 
 def _tell(
-    request: HttpRequest, done: Counter[DecisionKind], refusals: Counter[tuple[str, bool]]
+    request: HttpRequest,
+    batch: Batch,
+    done: Counter[DecisionKind],
+    refusals: Mapping[tuple[str, bool], list[Asset]],
 ) -> None:
+    """Say how many were decided, and by name which were not, with the reason."""
     if done:
         messages.success(
             request,
             _("%(approved)s approved, %(rejected)s rejected.")
             % {"approved": done[DecisionKind.APPROVE], "rejected": done[DecisionKind.REJECT]},
         )
-    for (reason, is_already_done), number in refusals.items():
+    keys = [asset.job.row_key for assets in refusals.values() for asset in assets[:_NAMED]]
+    labels = lifecycle.row_labels(batch, keys)
+    for (reason, is_already_done), assets in refusals.items():
+        names = [labels.get(one.job.row_key) or str(one) for one in assets[:_NAMED]]
+        more = ["…"] if len(assets) > _NAMED else []
         show = messages.info if is_already_done else messages.warning
-        show(request, _("%(number)s not changed: %(why)s") % {"number": number, "why": reason})
+        text = _("%(number)s not changed: %(why)s") % {"number": len(assets), "why": reason}
+        show(request, f"{text} ({', '.join([*names, *more])})")
 
 
 def save_texts(request: HttpRequest, actor: Person, batch: Batch) -> None:

@@ -16,8 +16,9 @@ from imagegen_app.admin.pages import batch_placements, grid_posts, review_tiles
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.admin.pages.batch import own_batch
 from imagegen_app.core.states import ReviewState
+from imagegen_app.models import Job
 from imagegen_app.services.audit import prompt_access
-from imagegen_app.services.batches import regeneration
+from imagegen_app.services.batches import placing, regeneration
 from imagegen_app.services.foundation import keyset
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.policy import access, reviewers
@@ -39,14 +40,8 @@ class ReviewPage(Pages):
     def routes(self) -> list[Route]:
         return [
             Route("batches/<uuid:pk>/review/", self.review, "imagegen_batch_review"),
-            Route(
-                "batches/<uuid:pk>/review/<uuid:asset>/", self.tile, "imagegen_batch_review_tile"
-            ),
-            Route(
-                "batches/<uuid:pk>/review/<uuid:asset>/prompt/",
-                self.prompt,
-                "imagegen_batch_review_prompt",
-            ),
+            Route("batches/images/<uuid:pk>/", self.tile, "imagegen_asset_batch_tile"),
+            Route("batches/images/<uuid:pk>/prompt/", self.prompt, "imagegen_asset_batch_prompt"),
         ]
 
     def review(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
@@ -76,7 +71,8 @@ class ReviewPage(Pages):
             "older": urlencode({"show": shown, "after": page.last}) if page.has_older else "",
             "unplaced": waiting,
             "at_once": min(waiting, batch_placements.PLACED_AT_ONCE),
-            "may_place": access.has_permission(actor, "place_asset"),
+            "may_place": placing.target_of(batch) is not None
+            and access.has_permission(actor, "place_asset"),
             "zone": batch_placements.zone_name(),
             "being_made": batch.jobs.filter(replaces__isnull=False).unfinished().count(),
             "suggested": sum(bool(t["suggestion"] and t["may_describe"]) for t in tiles),
@@ -86,20 +82,14 @@ class ReviewPage(Pages):
         }
         return self.page(request, "imagegen_app/admin/batch/review.html", context)
 
-    def tile(
-        self, request: HttpRequest, actor: Person, pk: uuid.UUID, asset: uuid.UUID
-    ) -> HttpResponse:
+    def tile(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Answer with one tile; of an image that is made anew, with the new one once it is there."""
-        batch = own_batch(actor, pk)
-        found = get_object_or_404(review_tiles.grid_assets(batch), pk=asset)
+        batch, found = _image_of_batch(actor, pk)
         return self._tile(request, actor, batch, found)
 
-    def prompt(
-        self, request: HttpRequest, actor: Person, pk: uuid.UUID, asset: uuid.UUID
-    ) -> HttpResponse:
+    def prompt(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Answer with an image's prompt; reading that of another person is recorded."""
-        batch = own_batch(actor, pk)
-        found = get_object_or_404(review_tiles.grid_assets(batch), pk=asset)
+        _batch, found = _image_of_batch(actor, pk)
         context = {"prompt": prompt_access.read_prompt(actor, pass_chain.root_job(found.job))}
         return TemplateResponse(request, "imagegen_app/admin/batch/_review_prompt.html", context)
 
@@ -179,3 +169,12 @@ class ReviewPage(Pages):
             context,
             status=200 if refusal is None else 422,
         )
+
+
+def _image_of_batch(actor: Person, pk: uuid.UUID) -> tuple[Batch, Asset]:
+    """Return a batch that the actor may see, and its image of this key, else raise 404."""
+    key = Job.objects.filter(assets=pk, batch__isnull=False).values_list("batch", flat=True).first()
+    if key is None:
+        raise Http404
+    batch = own_batch(actor, key)
+    return batch, get_object_or_404(review_tiles.grid_assets(batch), pk=pk)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
 from imagegen_app.core.csv_cells import CsvTable, guarded
-from imagegen_app.models import Asset, Batch, Job, Placement
+from imagegen_app.models import Asset, Batch, ImageModel, Job, Placement
 from imagegen_app.services.batches import lifecycle, row_list
 from imagegen_app.services.foundation import event_log, stored_messages
 from imagegen_app.services.foundation.unit import use_case
@@ -26,7 +26,7 @@ from imagegen_app.services.library import alt_texts
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from imagegen_app.core.actors import Actor
 
@@ -46,6 +46,20 @@ COLUMNS: Final = (
     "alt_text",
     "review_state",
     "placed_on",
+)
+#: The columns of jobs that are read: others hold much, and are not shown.
+_COLUMNS_READ: Final = (
+    "batch",
+    "row_key",
+    "state",
+    "error_code",
+    "error_message",
+    "requester",
+    "prompt",
+    "seed",
+    "image_model",
+    "actual_cost",
+    "currency",
 )
 _COST: Final = COLUMNS.index("cost")
 _IMAGE_COLUMNS: Final = len(COLUMNS) - COLUMNS.index("asset")
@@ -148,19 +162,17 @@ def _record(*, actor: Actor, batch: Batch, kind: str, has_prompts: bool) -> None
 
 def _lines(batch: Batch, reader: _Reader) -> Iterator[list[object]]:
     yield list(COLUMNS)
-    images = Asset.objects.filter(is_intermediate=False).order_by("position")
-    images = images.prefetch_related(
-        Prefetch("placements", queryset=Placement.objects.active()), "alt_texts"
-    )
-    jobs = row_list.current_jobs(batch).select_related("image_model")
-    jobs = jobs.prefetch_related(Prefetch("assets", queryset=images)).order_by("pk")
+    models = {model.pk: model.name for model in ImageModel.objects.only("name")}
+    jobs = row_list.current_jobs(batch).only(*_COLUMNS_READ).order_by("pk")
     last: object = None
     while chunk := list((jobs if last is None else jobs.filter(pk__gt=last))[:_CHUNK]):
         labels = lifecycle.row_labels(batch, [job.row_key for job in chunk])
+        images = _images_of(chunk)
         for job in chunk:
-            found = list(job.assets.all())
             # Of a chain, only the last pass has images that count; its others say how they ended.
-            row = _line(job, labels.get(job.row_key, ""), reader)
+            found = images.get(job.pk, [])
+            label, model = labels.get(job.row_key, ""), models.get(job.image_model_id, "")
+            row = _line(job, label, model, reader)
             if not found:
                 yield [*row, *[""] * _IMAGE_COLUMNS]
             for number, asset in enumerate(found):
@@ -179,7 +191,19 @@ def _lines(batch: Batch, reader: _Reader) -> Iterator[list[object]]:
         start += len(keys)
 
 
-def _line(job: Job, label: str, reader: _Reader) -> list[object]:
+def _images_of(jobs: Sequence[Job]) -> dict[object, list[Asset]]:
+    """Return the images of some jobs, by job."""
+    # Not prefetched: jobs that hold what points back to them stay in memory until Python looks for
+    # such circles, which it does seldom.
+    found: dict[object, list[Asset]] = {}
+    rows = Asset.objects.filter(job__in=[job.pk for job in jobs], is_intermediate=False)
+    active = Prefetch("placements", queryset=Placement.objects.active())
+    for asset in rows.prefetch_related(active, "alt_texts").order_by("position"):
+        found.setdefault(asset.job_id, []).append(asset)
+    return found
+
+
+def _line(job: Job, label: str, model: str, reader: _Reader) -> list[object]:
     is_own = isinstance(reader.actor, Person) and job.requester_id == reader.actor.user.pk
     return [
         job.row_key,
@@ -188,7 +212,7 @@ def _line(job: Job, label: str, reader: _Reader) -> list[object]:
         row_list.error_words(job),
         job.prompt if is_own or reader.reads_all_prompts else "",
         job.seed,
-        job.image_model.name,
+        model,
         job.actual_cost if reader.shows_money else "",
         job.currency if reader.shows_money else "",
         job.pk,

@@ -12,7 +12,7 @@ from imagegen_app.core.variable_kinds import VariableKind
 from imagegen_app.models import TemplateVersion
 from imagegen_app.services.batches import row_sources
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.job_requests import composition
+from imagegen_app.services.job_requests import request_texts
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.library import alt_texts
 from imagegen_app.services.policy import access
@@ -87,7 +87,7 @@ def _row(
         alt_pattern=draft.alt_pattern,
     )
     try:
-        rendered, negative = composition.render_version(version, values)
+        rendered, negative = request_texts.render_version(version, values)
     except InvalidJobRequest as refusal:
         return PreviewRow(label, error=refusal.reason)
     return PreviewRow(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.core import prompts
+from imagegen_app.core import kit_values, prompts
 from imagegen_app.core.actors import Person
 from imagegen_app.core.limits import MAX_KEY_CHARS, MAX_PROMPT_CHARS
 from imagegen_app.core.types import (
@@ -39,6 +40,7 @@ from imagegen_app.services.job_requests.fixed_values import (
 )
 from imagegen_app.services.job_requests.model_options import require_capabilities
 from imagegen_app.services.job_requests.qualities import resolve_quality
+from imagegen_app.services.job_requests.request_texts import texts_of_request
 from imagegen_app.services.job_requests.values import (
     AppliedKit,
     InvalidJobRequest,
@@ -85,7 +87,6 @@ def compose(
     row_key: str = "",
     policy: str = "at_most_once",
     passes: Sequence[Mapping[str, Any] | Pass | str] | None = None,
-    instruction: str = "",
     brand_kit: str | BrandKit | BrandKitVersion | None = None,
 ) -> JobRequest:
     """Return a job request from a template and its variables, or from a free prompt.
@@ -97,7 +98,6 @@ def compose(
     Parameters may be given as text, such as `28` for a whole number.
     A brand kit adds to that what the template and the requester do not say themselves.
     `passes` are follow-up passes such as `upscale:2:model` or `edit:model:Correct the spelling`.
-    `instruction` is put behind the prompt, such as a reviewer's note; it is screened as a part of it.
 
     :raises InvalidJobRequest: if a part is unknown, missing or not valid.
     :raises TemplateNotAllowed: if the template is for other groups.
@@ -110,8 +110,8 @@ def compose(
         template_access.require_use(actor, version.template)
     values = {str(k): v for k, v in (variables or {}).items()}
     kit = kit_effects.resolve_kit(brand_kit, version)
-    rendered, negative = _text(version, values, prompt, negative_prompt)
-    words = kit_effects.with_words(kit, _with_instruction(rendered, instruction), negative)
+    rendered, negative = texts_of_request(version, values, prompt, negative_prompt)
+    words = kit_effects.with_words(kit, rendered, negative)
     image_model = _model(actor, model, version)
     resolved_operation = _operation(operation, version)
     if len(idempotency_key) > MAX_KEY_CHARS:
@@ -204,6 +204,42 @@ def resolve_model(
     return _model(actor, model, version)
 
 
+def with_instruction(job_request: JobRequest, instruction: str) -> JobRequest:
+    """Return a request with an instruction behind its own prompt, such as a reviewer's note.
+
+    It is a part of the prompt like any other: it is screened and sent with it. The words of a brand kit
+    stay at the end, where they are taken off again.
+
+    :raises InvalidJobRequest: if the prompt becomes too long.
+    """
+    added = "".join(c for c in instruction if c in "\n\t" or c >= " ").strip()
+    if not added:
+        return job_request
+    before, kit = job_request.provider_request, job_request.brand_kit
+    style = "" if kit is None else kit.version.style_words
+    text = f"{kit_values.without_style(before.prompt, style)}\n{added}"
+    words = kit_values.added_style(text, style)
+    text += words
+    if len(text) > MAX_PROMPT_CHARS:
+        raise InvalidJobRequest(
+            _("With the note, the prompt has %(length)s characters; at most %(most)s are accepted.")
+            % {"length": len(text), "most": MAX_PROMPT_CHARS},
+            field="prompt",
+            remedy=_("Shorten the note."),
+        )
+    request = replace(before, prompt=text)
+    model = job_request.image_model
+    kit = None if kit is None else replace(kit, words=words)
+    _require_supported(model, request, require_capabilities(model), kit)
+    spans = job_request.rendered.spans if job_request.rendered else ()
+    return replace(
+        job_request,
+        provider_request=request,
+        rendered=prompts.RenderedPrompt(text, spans),
+        brand_kit=kit,
+    )
+
+
 def random_seed() -> int:
     """Return a random seed."""
     return secrets.randbelow(LARGEST_SEED)
@@ -233,67 +269,6 @@ def _version(
             field="template",
         )
     return template.current
-
-
-def _text(
-    version: TemplateVersion | None, values: Mapping[str, Any], prompt: str, negative: str
-) -> tuple[prompts.RenderedPrompt, str]:
-    if version is None:
-        text = "".join(c for c in prompt if c in "\n\t" or c >= " ").strip()
-        if len(text) > MAX_PROMPT_CHARS:
-            raise InvalidJobRequest(
-                _("The prompt has %(length)s characters; at most %(most)s are accepted.")
-                % {"length": len(text), "most": MAX_PROMPT_CHARS},
-                field="prompt",
-                remedy=_("Shorten it."),
-            )
-        if values:
-            raise InvalidJobRequest(
-                _("Variables can only be used with a template."), field="variables"
-            )
-        return prompts.RenderedPrompt(text), negative.strip()[:MAX_PROMPT_CHARS]
-    if prompt:
-        raise InvalidJobRequest(_("Give a template or a prompt, not both."), field="prompt")
-    rendered, own_negative = render_version(version, values)
-    return rendered, negative.strip() or own_negative
-
-
-def render_version(
-    version: TemplateVersion, values: Mapping[str, Any]
-) -> tuple[prompts.RenderedPrompt, str]:
-    """Return the prompt and the negative prompt of a version with the values of its variables.
-
-    :raises InvalidJobRequest: if a value is missing or not valid.
-    """
-    try:
-        variables = prompts.variables_from(version.variables)
-        rendered = prompts.render(version.body, variables, values)
-        negative = version.negative
-        if "{" in negative:
-            negative = prompts.render(negative, variables, values).text
-    except prompts.PromptTemplateError as error:
-        is_missing = isinstance(error, prompts.MissingValue)
-        raise InvalidJobRequest(
-            _(error.message) % error.values,
-            field=error.variable or "template",
-            remedy=_("Fill in “%(label)s”.") % error.values if is_missing else "",
-        ) from None
-    return rendered, negative
-
-
-def _with_instruction(rendered: prompts.RenderedPrompt, instruction: str) -> prompts.RenderedPrompt:
-    added = "".join(c for c in instruction if c in "\n\t" or c >= " ").strip()
-    if not added:
-        return rendered
-    text = f"{rendered.text}\n{added}"
-    if len(text) > MAX_PROMPT_CHARS:
-        raise InvalidJobRequest(
-            _("With the note, the prompt has %(length)s characters; at most %(most)s are accepted.")
-            % {"length": len(text), "most": MAX_PROMPT_CHARS},
-            field="prompt",
-            remedy=_("Shorten the note."),
-        )
-    return prompts.RenderedPrompt(text, rendered.spans)
 
 
 def _model(

@@ -67,9 +67,11 @@ def job_request_from(*, actor: Actor, job: Job, instruction: str = "") -> JobReq
         batch=job.batch,
         row_key=job.row_key,
         passes=requested_passes(job),
-        instruction="\n".join(filter(None, (added, instruction))),
         # As it was then, though another version may be published.
         brand_kit=job.brand_kit_version if job.root_id is None else None,
+    )
+    job_request = composition.with_instruction(
+        job_request, "\n".join(filter(None, (added, instruction)))
     )
     return replace(
         as_received(job_request, job),

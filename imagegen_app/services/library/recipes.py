@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from imagegen_app.core import kit_values
 from imagegen_app.core.types import InputRole, texts_in
 from imagegen_app.services.audit import prompt_access
-from imagegen_app.services.job_requests import composition, from_job, kit_effects
+from imagegen_app.services.job_requests import from_job, kit_effects, request_texts
 from imagegen_app.services.job_requests.fixed_guides import fixed_guides
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE, InvalidJobRequest
 from imagegen_app.services.policy import template_access, use_of_assets
@@ -179,7 +179,7 @@ def _may_use_inputs(actor: Person, job: Job, version: TemplateVersion | None) ->
 def _is_negative_of(version: TemplateVersion, job: Job, own_negative: str) -> bool:
     """Return whether a job's own negative prompt is that of its template, with the values of the job."""
     try:
-        _prompt, negative = composition.render_version(version, job.variables)
+        _prompt, negative = request_texts.render_version(version, job.variables)
     except InvalidJobRequest:
         # The values were erased, or the version takes others.
         negative = version.negative

@@ -225,7 +225,7 @@ class ReviewGrid extends HTMLElement {
   replace(tile, body) {
     const isMaking = !body.hasAttribute("data-done");
     const live = isMaking ? document.createElement("imagegen-live") : null;
-    live?.setAttribute("src", `${location.pathname}${tile.dataset.asset}/`);
+    live?.setAttribute("src", tile.dataset.tileUrl);
     live?.append(body);
     tile.replaceChildren(live || body);
     this.changed(tile);
@@ -249,7 +249,8 @@ class ReviewGrid extends HTMLElement {
 
   mark(tile) {
     tile.dataset.decision = tile.querySelector("input[type=radio]:checked")?.value || "";
-    tile.dataset.starsGiven = tile.querySelector("[data-stars]")?.value || "0";
+    const name = tile.querySelector("[data-stars-given]");
+    if (name) name.dataset.starsGiven = tile.querySelector("[data-stars]")?.value || "0";
     for (const button of tile.querySelectorAll("[data-use]")) button.hidden = false;
   }
 }
