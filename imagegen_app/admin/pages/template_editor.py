@@ -83,7 +83,8 @@ def check_context(
     names = {one.path: capfirst(_plural(one.model)) for one in targets.values()}
     return {
         "check": report,
-        "summary": _summary(report),
+        "summary": _summary(report, draft),
+        "is_good": bool(draft.body.strip()) and not report.problems,
         "filters": " ".join(prompts.FILTER_NAMES),
         "preview": chosen if target else "",
         "preview_choices": [("", _("Example values")), *names.items()],
@@ -126,14 +127,16 @@ def _plural(model: type[Model]) -> str:
     return str(model._meta.verbose_name_plural)  # noqa: SLF001 - Django's documented API
 
 
-def _summary(report: TemplateReport) -> str:
+def _summary(report: TemplateReport, draft: Draft) -> str:
     errors, warnings = len(report.errors), len(report.warnings)
     told = []
     if errors:
         told.append(ngettext("%(n)s error", "%(n)s errors", errors) % {"n": errors})
     if warnings:
         told.append(ngettext("%(n)s warning", "%(n)s warnings", warnings) % {"n": warnings})
-    return ", ".join(told) or _("No problems found")
+    if told:
+        return ", ".join(told)
+    return _("No problems found") if draft.body.strip() else _("Nothing to check yet")
 
 
 def _preview_empty(report: TemplateReport, draft: Draft, target: Target | None) -> str:
