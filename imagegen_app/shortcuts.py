@@ -18,6 +18,7 @@ from imagegen_app.services.policy.access import ActionRefused, NotGranted, NotPe
 from imagegen_app.services.policy.budget_refusals import OverBudget
 from imagegen_app.services.policy.site_setup import InvalidSetup
 from imagegen_app.services.policy.storage_refusals import ImageFileMissing, StorageUnavailable
+from imagegen_app.services.policy.template_access import TemplateNotAllowed
 
 if TYPE_CHECKING:
     import os
@@ -41,6 +42,7 @@ __all__ = [
     "OverBudget",
     "PromptBlocked",
     "StorageUnavailable",
+    "TemplateNotAllowed",
     "attach",
     "estimate",
     "generate",
@@ -58,6 +60,7 @@ def generate(*, user: Any, **job_request: Any) -> Job:
     :raises TypeError: if a keyword is unknown or its value has a wrong type; names all of them.
     :raises InvalidJobRequest: if a part of the request is not valid.
     :raises NotPermitted: if the user lacks the permission to request images.
+    :raises TemplateNotAllowed: if the template is for other groups than the user's.
     :raises NotGranted: if no grant allows the user this model for this operation.
     :raises OverBudget: if a hard budget would be passed.
     :raises PromptBlocked: if a screener refuses the prompt.

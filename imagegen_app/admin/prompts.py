@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app.admin import template_guides
+from imagegen_app.admin import template_form, template_guides
 from imagegen_app.admin.base import (
     EMPTY,
     RecordAdmin,
@@ -19,7 +19,6 @@ from imagegen_app.admin.base import (
 )
 from imagegen_app.admin.pages import parameter_fields, template_editor, template_versions
 from imagegen_app.admin.pages import template_files as template_files_pages
-from imagegen_app.admin.template_form import TemplateForm
 from imagegen_app.admin.template_list import TemplateListAdmin
 from imagegen_app.core import description_files, passes, prompts
 from imagegen_app.core.limits import MAX_FIXED_GUIDES
@@ -43,7 +42,6 @@ _SHOWN_WARNINGS = 5
 class PromptTemplateAdmin(TemplateListAdmin):
     """Named prompts; each change of content is a new version."""
 
-    form = TemplateForm
     is_writable = True
     search_fields = ["name", "slug", "purpose", "category"]
     ordering = ["name"]
@@ -97,10 +95,11 @@ class PromptTemplateAdmin(TemplateListAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        # The form defines the other fields itself; Django must not look for them on the model.
-        form = super().get_form(
-            request, obj, change=change, **{**kwargs, "fields": TemplateForm.Meta.fields}
-        )
+        # The form is loaded where it is shown. It defines the other fields itself; Django must not
+        # look for them on the model.
+        ours = template_form.TemplateForm
+        options = {**kwargs, "form": ours, "fields": ours.Meta.fields}
+        form = super().get_form(request, obj, change=change, **options)
         # Which images may be chosen as guides depends on the person.
         form.actor = self.actor(request)  # type: ignore[attr-defined]  # `TemplateForm` has it
         return form

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
@@ -183,6 +184,36 @@ def test_real_objects_are_shown_to_who_may_see_them(signed_in: Client, author: A
     assert shown.count("<mark title") == 3
     assert "&lt;i&gt;Cup 4&lt;/i&gt;" in shown
     assert "<i>" not in shown
+
+
+def test_objects_that_the_sites_admin_hides_are_not_shown(
+    signed_in: Client, author: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Category.objects.create(name="Shelf", slug="shelf")
+    Product.objects.create(category=shelf, name="Cup", slug="cup", sku="C", price=1)
+    author.user_permissions.add(permission("view_product"))
+    product_admin = admin.site.get_model_admin(Product)
+    monkeypatch.setattr(product_admin, "get_queryset", lambda request: Product.objects.none())
+
+    page = signed_in.post(reverse(CHECK), sent(PRODUCT, preview="catalog.Product.image"))
+
+    assert "There is no such object yet, or none that you may see." in page.content.decode()
+
+
+def test_fields_that_are_not_valid_are_told_while_somebody_types(signed_in: Client) -> None:
+    data = sent(PRODUCT, size="wide", name="", owner_name="nobody")
+
+    page = signed_in.post(reverse(CHECK), data).content.decode()
+
+    assert "Size: Write it as 1024x768." in page
+    assert "Owner: Nobody who is active has this user name." in page
+    assert "2 errors" in page
+    assert "This field is required" not in page
+    assert "<mark title" in page
+    long = signed_in.post(reverse(CHECK), sent(PRODUCT, body="x" * 8001)).content.decode()
+    assert "Prompt: Ensure this value has at most 8000 characters" in long
+    wrong = signed_in.post(reverse(CHECK), sent({"name": "A b"})).content.decode()
+    assert "The texts are shown here once the errors are corrected." in wrong
 
 
 def permission(name: str) -> Any:

@@ -82,3 +82,32 @@ def test_nobody_publishes_without_the_permission(client: Client, template: Any) 
     assert answer.status_code == 403
     template.refresh_from_db()
     assert template.current.number == 2
+
+
+def test_a_test_image_of_each_version_is_a_press_away_for_who_may_request(
+    client: Client, template: Any
+) -> None:
+    sign_in(client)
+    assert "Make a test image" not in client.get(reverse(PAGE, args=[template.pk])).content.decode()
+
+    sign_in(client, "request_job")
+    page = client.get(reverse(PAGE, args=[template.pk])).content.decode()
+
+    address = f"{reverse('admin:imagegen_studio')}?template=vase&amp;version=1&amp;session=new"
+    assert address in page
+    templates.archive(actor=SHELL, template=template)
+    assert address not in client.get(reverse(PAGE, args=[template.pk])).content.decode()
+
+
+def test_what_looks_wrong_in_the_published_version_is_told(client: Client, template: Any) -> None:
+    sign_in(client)
+    assert (
+        "What the check says" not in client.get(reverse(PAGE, args=[template.pk])).content.decode()
+    )
+
+    draft = Draft(body="A vase{% if true %} in blue{% endif %}")
+    templates.publish(actor=SHELL, template=template, draft=draft)
+
+    page = client.get(reverse(PAGE, args=[template.pk])).content.decode()
+    assert "What the check says of v3, which is published" in page
+    assert "Prompt: Line 1, column 10: This condition always holds." in page

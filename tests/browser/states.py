@@ -275,6 +275,7 @@ IN_DOCS = {
     "front-page": "doors",
     "studio": "studio",
     "templates-to-choose": "templates",
+    "template-with-problems": "template-editor",
     "result": "result",
     "compare": "compare",
     "mask": "mask",

@@ -40,6 +40,7 @@ def test_what_is_typed_is_marked_checked_and_shown(demo: Site, visit: Callable[.
     page.click("[data-add-name=moood]")
     page.locator(".imagegen-chip:has-text('No problems found')").wait_for()
     after = page.locator(".field-body mark[data-unknown]").count()
+    summary = page.locator("[data-summary]").text_content()
     example = page.locator(".imagegen-preview").first.inner_text()
     page.select_option("[name=preview]", "catalog.Product.image")
     page.locator(".imagegen-preview:has-text('Moood: a value is required.')").first.wait_for()
@@ -47,11 +48,13 @@ def test_what_is_typed_is_marked_checked_and_shown(demo: Site, visit: Callable[.
     page.locator(".imagegen-preview mark[title=product]").nth(2).wait_for()
     shown = page.locator(".imagegen-preview").count()
     complaints = list(page.complaints)
+    wait_until(page, "document.querySelector('.imagegen-editor-check > [data-said]').textContent")
     shoot(page, "template-editor")
 
     assert sorted(unknown) == ["moood", "product"]
     assert caret == [True, _PROMPT.index("moood")]
     assert after == 0
+    assert summary == "No problems found"
     assert "A Product in MOOOD light" in example
     assert shown == 3
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440
@@ -73,6 +76,28 @@ def test_the_marks_lie_behind_the_words_at_any_size(demo: Site, visit: Callable[
         "a.scrollHeight - a.clientHeight - 2 && Math.abs(m.clientWidth - a.clientWidth) < 2; })()",
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("text", ["A {{ product }} on slate", "{{ product }} على طاولة"])
+@pytest.mark.parametrize("way", ["ltr", "rtl"])
+def test_the_marks_run_as_the_words_do(
+    demo: Site, visit: Callable[..., Any], text: str, way: str
+) -> None:
+    page = visit("admin")
+    page.goto(f"{demo.url}{ADD}")
+    page.locator("imagegen-editor.is-live").wait_for()
+    page.evaluate("way => { document.documentElement.dir = way }", way)
+    page.fill("#id_body", text)
+
+    # A field tells of no place of its words: a copy that is no field does.
+    same = page.evaluate(
+        "(() => { const a = document.querySelector('#id_body'); const m = a.parentNode.querySelector"
+        "('[data-mirror]'); const r = a.getBoundingClientRect(); const s = m.getBoundingClientRect(); "
+        "return getComputedStyle(a).direction === getComputedStyle(m).direction && Math.abs(r.left + "
+        "a.clientLeft - s.left) < 1 && Math.abs(r.top + a.clientTop - s.top) < 1; })()"
+    )
+
+    assert same
 
 
 def test_variables_are_added_moved_and_removed_by_keyboard(
@@ -169,3 +194,44 @@ def test_versions_are_compared_and_one_is_tried_out(demo: Site, visit: Callable[
     assert prompts == [("A red vase",)]
     assert page.locator("text=Publish v1 again").is_visible()
     assert barriers(page) == []
+
+
+def test_words_that_are_composed_stay_whole_while_the_marks_follow(
+    demo: Site, visit: Callable[..., Any]
+) -> None:
+    page = visit("admin")
+    page.goto(f"{demo.url}{ADD}")
+    page.locator("imagegen-editor.is-live").wait_for()
+    page.fill("#id_body", "{{ product }} ")
+    page.locator("#id_body").press("End")
+    session = page.context.new_cdp_session(page)
+    for text in ("と", "とう", "とうき"):
+        session.send(
+            "Input.imeSetComposition",
+            {"text": text, "selectionStart": len(text), "selectionEnd": len(text)},
+        )
+    session.send("Input.insertText", {"text": "陶器"})
+
+    assert page.input_value("#id_body") == "{{ product }} 陶器"
+    assert page.locator(".field-body [data-mirror]").text_content() == "{{ product }} 陶器\n"
+    assert page.locator(".field-body mark[data-kind=variable]").inner_text() == "product"
+
+
+def test_the_longest_text_is_marked_within_a_frame_or_two(
+    demo: Site, visit: Callable[..., Any]
+) -> None:
+    page = visit("admin")
+    page.goto(f"{demo.url}{ADD}")
+    page.locator("imagegen-editor.is-live").wait_for()
+    page.fill("#id_body", "{{ product | upper }}, " * 340)
+
+    took = page.evaluate(
+        "(() => { const e = document.querySelector('imagegen-editor'); const box = e.querySelector("
+        "'.field-body [data-source]'); const times = []; for (let i = 0; i < 9; i += 1) { const t = "
+        "performance.now(); e.paint(box); times.push(performance.now() - t); } return times.sort((a, "
+        "b) => a - b)[4]; })()"
+    )
+
+    assert page.locator(".field-body mark[data-kind=variable]").count() == 340
+    # A busy machine is slow: quietly it takes a tenth of this.
+    assert took < 100, took

@@ -129,9 +129,8 @@ _TESTS = st.recursive(
     st.sampled_from(["mood", "product", "sale", "wood", "count", "true", "false"])
     | st.builds("{} {} '{}'".format, st.sampled_from([v.name for v in EVERY]), st.sampled_from(["==", "!="]), _VALUES)
     | st.builds("{} == {}".format, st.sampled_from(["mood", "wood"]), st.sampled_from(["product", "count"])),
-    lambda inner: st.builds("not ({})".format, inner)
-    | st.builds("({} and {})".format, inner, inner)
-    | st.builds("({} or {})".format, inner, inner),
+    lambda inner: inner.map(lambda one: f"not ({one})")
+    | st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda parts: f"({' '.join(parts)})"),
     max_leaves=4,
 )  # fmt: skip
 _BODIES = st.recursive(

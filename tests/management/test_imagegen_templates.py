@@ -51,7 +51,7 @@ def test_a_dry_run_shows_what_would_be_done(tmp_path: Path) -> None:
     told = json.loads(run("import", file, "--json"))
     assert told == {
         "dry_run": False,
-        "templates": [{"slug": "mug", "name": "Mug", "action": "create", "parts": []}],
+        "templates": [{"slug": "mug", "name": "Mug", "action": "create", "parts": [], "notes": []}],
     }
     assert PromptTemplate.objects.get().current is not None
 

@@ -28,6 +28,7 @@ from imagegen_app import (
     OverBudget,
     PromptBlocked,
     StorageUnavailable,
+    TemplateNotAllowed,
     attach,
     conf,
     estimate,
@@ -122,6 +123,7 @@ def kinds_of_refusals(job: Job) -> None:
     assert_type(ImageFileMissing("No.", reason="Why.", remedy="Ask."), ImageFileMissing)
     assert_type(NoPrice("No.", reason="Why.", remedy="Ask."), NoPrice)
     assert_type(NotGranted("No.", reason="Why.", remedy="Ask."), NotGranted)
+    assert_type(TemplateNotAllowed("No.", reason="Why.", remedy="Ask."), TemplateNotAllowed)
     assert_type(NotPermitted("No.", reason="Why.", remedy="Ask."), NotPermitted)
     assert_type(OverBudget("No.", reason="Why.", remedy="Ask."), OverBudget)
     assert_type(PromptBlocked("No.", reason="Why.", remedy="Ask.", job=job), PromptBlocked)

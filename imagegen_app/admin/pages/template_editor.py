@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _FRAGMENT = "imagegen_app/admin/records/_template_check.html"
 _NAME = "imagegen_prompttemplate_check"
+#: Errors of texts that cannot be shown.
+_UNREADABLE = frozenset({"syntax", "unknown_variable", "invalid_variable"})
 
 
 class TemplateEditorPages(Pages):
@@ -78,12 +80,17 @@ def check_context(
     targets = {one.path: one for one in template_previews.viewable_targets(actor)}
     target = targets.get(chosen)
     rows: list[PreviewRow] = []
-    if not report.undefined and not any(one.code == "syntax" for one in report.errors):
+    if not any(one.code in _UNREADABLE for one in report.errors):
         rows = _rows(site, request, draft, report, target)
+    field_errors = _field_errors(form, report)
+    error_count = len(report.errors) + len(field_errors)
     names = {one.path: capfirst(_plural(one.model)) for one in targets.values()}
     return {
         "check": report,
-        "summary": _summary(report),
+        "field_errors": field_errors,
+        "error_count": error_count,
+        "summary": _summary(error_count, len(report.warnings), draft),
+        "is_good": bool(draft.body.strip()) and not (error_count or report.warnings),
         "filters": " ".join(prompts.FILTER_NAMES),
         "preview": chosen if target else "",
         "preview_choices": [("", _("Example values")), *names.items()],
@@ -126,14 +133,31 @@ def _plural(model: type[Model]) -> str:
     return str(model._meta.verbose_name_plural)  # noqa: SLF001 - Django's documented API
 
 
-def _summary(report: TemplateReport) -> str:
-    errors, warnings = len(report.errors), len(report.warnings)
+def _field_errors(form: TemplateForm, report: TemplateReport) -> list[tuple[str, str]]:
+    """Return what is wrong with fields of a sent form that is no problem of the draft itself.
+
+    What is empty still is left out: somebody is writing it.
+    """
+    told = {one.placed_sentence for one in report.errors}
+    return [
+        (str(form.fields[name].label) if name in form.fields else "", message)
+        for name, errors in form.errors.as_data().items()
+        for error in errors
+        if error.code != "required"
+        for message in error.messages
+        if message not in told
+    ]
+
+
+def _summary(errors: int, warnings: int, draft: Draft) -> str:
     told = []
     if errors:
         told.append(ngettext("%(n)s error", "%(n)s errors", errors) % {"n": errors})
     if warnings:
         told.append(ngettext("%(n)s warning", "%(n)s warnings", warnings) % {"n": warnings})
-    return ", ".join(told) or _("No problems found")
+    if told:
+        return ", ".join(told)
+    return _("No problems found") if draft.body.strip() else _("Nothing to check yet")
 
 
 def _preview_empty(report: TemplateReport, draft: Draft, target: Target | None) -> str:

@@ -29,7 +29,6 @@ class TemplateNotAllowed(ActionRefused):
     """The template is for other groups."""
 
     code = "template_not_allowed"
-    field = "template"
 
 
 def usable_templates(actor: Actor) -> QuerySet[PromptTemplate]:

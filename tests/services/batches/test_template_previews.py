@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imagegen_app.core import prompts
 from imagegen_app.services.batches import template_previews
@@ -15,7 +15,7 @@ from project.catalog.models import Category, Product
 if TYPE_CHECKING:
     from tests.services.conftest import Site
 
-VARIABLES = [
+VARIABLES: list[dict[str, Any]] = [
     {"name": "product"},
     {"name": "material", "required": False},
     {"name": "size", "kind": "choice", "choices": ["small", "large"]},

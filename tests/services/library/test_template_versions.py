@@ -107,3 +107,16 @@ def test_an_earlier_version_is_published_again_as_a_new_one() -> None:
     assert templates.publish_again(actor=SHELL, version=first) == again
     with pytest.raises(NotPermitted):
         templates.publish_again(actor=reader(), version=first)
+
+
+def test_the_newest_images_of_each_version_are_shown_and_no_more_than_fit() -> None:
+    first = publish().current
+    template = publish(prompt="A blue vase")
+    made = [make_asset(job=make_job(template_version=first)) for _number in range(6)]
+    newest = make_asset(job=make_job(template_version=template.current))
+
+    second, old = template_versions.uses_of(reader("view_asset"), template)
+
+    assert old.pictures == made[: -template_versions.MAX_PICTURES - 1 : -1]
+    assert (second.pictures, second.picture) == ([newest], newest)
+    assert template_versions.uses_of(reader(), template)[1].pictures == []

@@ -88,8 +88,12 @@ class Editor extends HTMLElement {
 
   follow(area) {
     const mirror = area.closest("[data-source]").querySelector("[data-mirror]");
-    mirror.style.setProperty("inline-size", `${area.clientWidth}px`);
-    mirror.style.setProperty("block-size", `${area.clientHeight}px`);
+    // The field decides by its text which way that runs, and on which side its scroll bar is.
+    mirror.dir = getComputedStyle(area).direction;
+    mirror.style.setProperty("left", `${area.offsetLeft + area.clientLeft}px`);
+    mirror.style.setProperty("top", `${area.offsetTop + area.clientTop}px`);
+    mirror.style.setProperty("width", `${area.clientWidth}px`);
+    mirror.style.setProperty("height", `${area.clientHeight}px`);
     mirror.scrollTop = area.scrollTop;
     mirror.scrollLeft = area.scrollLeft;
   }
@@ -147,9 +151,10 @@ class Editor extends HTMLElement {
       else if (!answer.ok) this.tell(this.dataset.stale);
       else {
         const fresh = parse(await answer.text());
+        // Before the morph, which leaves the content of templates where it is.
+        const summary = fresh.querySelector("template[data-say]")?.content.textContent || "";
         matchChildren(box, fresh);
         this.tell("");
-        const summary = box.querySelector("template[data-say]")?.content.textContent || "";
         this.querySelector("[data-summary]").textContent = summary;
         this.say(summary);
         this.dispatchEvent(new CustomEvent("imagegen:linted", { bubbles: true }));
