@@ -123,13 +123,13 @@ def doors() -> tuple[Door, ...]:
                     ("request_job", "view_batch"),
                     also=("imagegen_batch_",),
                 ),
-                PageEntry("imagegen_outdated", _("Out of date"), ("request_job",)),
                 PageEntry(
                     "imagegen_table_new",
                     _("New batch from a table"),
                     ("request_job",),
                     also=("imagegen_table_",),
                 ),
+                PageEntry("imagegen_outdated", _("Out of date"), ("request_job",)),
                 PageEntry(
                     "imagegen_job_changelist",
                     _("Running jobs"),
