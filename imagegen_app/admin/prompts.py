@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 
 #: Warnings that are told after saving; the form shows them all.
 _SHOWN_WARNINGS = 5
+_PASSES = [(f"pass_{number}", f"pass_text_{number}") for number in range(3)]
+
+
+def _section(rows: list[Any], *, is_used: bool) -> dict[str, Any]:
+    """Return a section of the form that few templates need: closed, unless something is in it."""
+    return {"fields": rows, "classes": [] if is_used else ["collapse"]}
 
 
 @admin.register(PromptTemplate)
@@ -64,6 +70,8 @@ class PromptTemplateAdmin(TemplateListAdmin):
         if not self.has_change_permission(request, obj) and not self.has_add_permission(request):
             shown = ["name", "slug", "purpose", "category", "owner", "versions"]
             return [(None, {"fields": shown})]
+        version = obj.current if obj else None
+        guides = [template_guides.row_names(n) for n in range(MAX_FIXED_GUIDES)]
         return [
             (None, {"fields": ["name", "slug", "purpose"]}),
             (_("Prompt"), {"fields": ["body", "negative"]}),
@@ -80,16 +88,13 @@ class PromptTemplateAdmin(TemplateListAdmin):
                         "brand_kit",
                         "parameters",
                         "loras",
-                        *(template_guides.row_names(n) for n in range(MAX_FIXED_GUIDES)),
-                        ("pass_0", "pass_text_0"),
-                        ("pass_1", "pass_text_1"),
-                        ("pass_2", "pass_text_2"),
-                        "version_note",
                     ]
                 },
             ),
+            (_("Guides"), _section(guides, is_used=bool(version and version.guides))),
+            (_("Follow-up passes"), _section(_PASSES, is_used=bool(version and version.passes))),
             (_("Library"), {"fields": ["category", "owner_name", "groups"]}),
-            *([(_("Versions"), {"fields": ["versions"]})] if obj else []),
+            (_("Versions"), {"fields": ["version_note", *(["versions"] if obj else [])]}),
         ]
 
     def get_form(

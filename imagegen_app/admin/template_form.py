@@ -12,6 +12,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from imagegen_app import database
 from imagegen_app.admin import template_guides
 from imagegen_app.admin.base import AnyModelForm
 from imagegen_app.admin.fixed_lines import (
@@ -249,7 +250,8 @@ class TemplateForm(AnyModelForm):
         if owner is not None and owner.get_username() == name:
             return owner
         users = get_user_model()
-        found = users.objects.filter(is_active=True, **{users.USERNAME_FIELD: name}).first()
+        active = database.accounts(users).filter(is_active=True)
+        found = active.filter(**{users.USERNAME_FIELD: name}).first()
         if found is None:
             raise forms.ValidationError(_("Nobody who is active has this user name."))
         return found

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from imagegen_app import database
 from imagegen_app.admin.base import EMPTY, RecordAdmin
 from imagegen_app.services.library import template_usage
 
@@ -53,7 +54,7 @@ class OwnerFilter(_Filter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         users = get_user_model()
-        rows = users.objects.filter(imagegen_templates__isnull=False).distinct()
+        rows = database.accounts(users).filter(imagegen_templates__isnull=False).distinct()
         found = [
             (str(one.pk), one.get_username())
             for one in rows.order_by(users.USERNAME_FIELD)[:_MAX_OWNERS]

@@ -36,6 +36,7 @@ LOGGERS = (
     "imagegen.forms",
     "imagegen.http",
     "imagegen.moderation",
+    "imagegen.placement",
     "imagegen.purge",
     "imagegen.storage",
     "imagegen.takedown",

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import router
 from django.utils.translation import gettext as _
 
+from imagegen_app import database
 from imagegen_app.core.actors import Person, System
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import ScheduledPlacement
@@ -238,8 +238,7 @@ def _person(row: ScheduledPlacement) -> Any:
     """Return who scheduled it as they are now, so that a permission withdrawn no longer counts."""
     if row.requester_id is None:
         return None
-    people = get_user_model()
-    return people.objects.using(router.db_for_write(people)).filter(pk=row.requester_id).first()
+    return database.accounts(get_user_model()).filter(pk=row.requester_id).first()
 
 
 @use_case(audited=False)
