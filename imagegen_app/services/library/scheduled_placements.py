@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ObjectDoesNotExist
+from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from imagegen_app import database
@@ -100,15 +101,7 @@ def _schedule_one(
         raise _refusal(_("It is not approved."), _("Ask a reviewer to approve it first."))
     kind = ContentType.objects.get_for_model(target)
     slot = f"{kind.pk}:{target.pk}:{field}"
-    known = ScheduledPlacement.objects.select_for_update().filter(slot=slot).first()
-    if known is not None and known.asset_id != asset.pk:
-        raise _refusal(
-            _("Another image is scheduled for “%(object)s”.") % {"object": known.object_label},
-            _("Cancel that first."),
-        )
-    if known is not None and known.due_at == due_at:
-        return
-    row = known or ScheduledPlacement(
+    row = ScheduledPlacement(
         asset=asset,
         batch=batch,
         content_type=kind,
@@ -117,11 +110,39 @@ def _schedule_one(
         object_label=str(target)[:200],
         present_value=placement.value_of(target, field)[:300],
         slot=slot,
+        requester=actor.user,
+        due_at=due_at,
     )
-    row.requester = actor.user
-    row.due_at = due_at
-    row.save()
+    known = _in_slot(slot)
+    if known is None:
+        try:
+            with database.atomic():
+                row.save(force_insert=True)
+        except IntegrityError:
+            # Another person, or the same button pressed twice, was first.
+            known = _in_slot(slot)
+            if known is None:
+                raise
+    if known is not None and known.asset_id != asset.pk:
+        raise _refusal(
+            _("Another image is scheduled for “%(object)s”.") % {"object": known.object_label},
+            _("Cancel that first."),
+        )
+    if known is not None and known.due_at == due_at:
+        return
+    if known is not None:
+        row = known
+        row.requester, row.due_at = actor.user, due_at
+        row.save()
     _record(actor, "placement.scheduled", row, due_at=due_at.isoformat())
+
+
+def _in_slot(slot: str) -> ScheduledPlacement | None:
+    """Return what waits for a field of an object, locked until the use case ends; None for nothing."""
+    found: ScheduledPlacement | None = (
+        ScheduledPlacement.objects.select_for_update().filter(slot=slot).first()
+    )
+    return found
 
 
 @use_case()
