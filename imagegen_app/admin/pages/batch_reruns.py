@@ -71,7 +71,10 @@ def confirm_context(actor: Person, batch: Batch, chosen: ChosenRows) -> dict[str
     cost, refusal = None, None
     try:
         cost = lifecycle.estimate_cost(
-            batch.template_version, batch.image_model, rows=chosen.number
+            batch.template_version,
+            batch.image_model,
+            rows=chosen.number,
+            kit=batch.brand_kit_version,
         )
         access.require_permission(actor, "request_job")
         budgets.require_budget(actor, batch.image_model, amount=cost)

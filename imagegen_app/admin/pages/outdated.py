@@ -112,7 +112,7 @@ class OutdatedPages(Pages):
 
 def _rows(images: Sequence[OutdatedImage]) -> list[dict[str, Any]]:
     prefetch_related_objects([one.placement.asset for one in images], "renditions")
-    prices: dict[tuple[Any, Any], str] = {}
+    prices: dict[tuple[Any, ...], str] = {}
     return [
         {
             "value": f"{one.placement.pk}:{one.today.digest}",
@@ -130,15 +130,16 @@ def _rows(images: Sequence[OutdatedImage]) -> list[dict[str, Any]]:
     ]
 
 
-def _price(one: OutdatedImage, known: dict[tuple[Any, Any], str]) -> str:
+def _price(one: OutdatedImage, known: dict[tuple[Any, ...], str]) -> str:
     """Return what the object's row of a batch is estimated to cost; empty if that cannot be told."""
     version, model = one.today.version, one.today.image_model
     if model is None or not one.is_refreshable:
         return ""
-    key = (version.pk, model.pk)
+    kit = one.today.kit
+    key = (version.pk, model.pk, kit.pk if kit else None)
     if key not in known:
         try:
-            cost = lifecycle.estimate_cost(version, model, rows=1)
+            cost = lifecycle.estimate_cost(version, model, rows=1, kit=kit)
         except (NoPrice, ActionRefused):
             known[key] = ""
         else:

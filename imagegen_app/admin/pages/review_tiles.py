@@ -127,7 +127,9 @@ def shared_context(actor: Person, batch: Batch) -> dict[str, Any]:
 
 def _price(batch: Batch) -> Decimal | None:
     try:
-        return lifecycle.estimate_cost(batch.template_version, batch.image_model, rows=1)
+        return lifecycle.estimate_cost(
+            batch.template_version, batch.image_model, rows=1, kit=batch.brand_kit_version
+        )
     except ActionRefused:
         # Without a price nothing can be requested; the press of the button says why.
         return None

@@ -80,11 +80,10 @@ class PlacementScan:
     def _compare(self, job: Job, sources: Sources, instance: Model) -> Today:
         current = self._current_of(job)
         assert current is not None  # noqa: S101 - there would be no sources
-        kit = current.brand_kit
         return self.comparison.compare(
             job,
             current=current,
-            kit=None if kit is None else kit.current,
+            kit=_kit_today(job, current),
             sources=sources,
             instance=instance,
             shows_values=job.batch_id is not None or self._may_read(job),
@@ -127,7 +126,7 @@ class PlacementScan:
         """Read versions, kits and batches of jobs, each once, and put them in their places."""
         _read(TemplateVersion.objects.all(), self.versions, [j.template_version_id for j in jobs])
         _read(
-            BrandKitVersion.objects.select_related("kit"),
+            BrandKitVersion.objects.select_related("kit__current"),
             self.kits,
             [j.brand_kit_version_id for j in jobs],
         )
@@ -208,6 +207,17 @@ class PlacementScan:
             for key in batch.rows[batch.prepared_rows :]
             if key in images and images[key].today.version.pk == batch.template_version_id
         }
+
+
+def _kit_today(job: Job, current: TemplateVersion) -> BrandKitVersion | None:
+    """Return the kit of today: the template's, else the one that the requester chose beside it."""
+    if current.brand_kit is not None:
+        return current.brand_kit.current
+    then, used = job.template_version, job.brand_kit_version
+    is_chosen = used is not None and then is not None and then.brand_kit_id is None
+    if used is None or not is_chosen or used.kit.is_archived:
+        return None
+    return used.kit.current
 
 
 def _read(rows: QuerySet[Any], known: dict[Any, Any], keys: Collection[Any]) -> None:

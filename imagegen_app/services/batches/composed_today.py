@@ -65,6 +65,8 @@ class Today:
     sources: Sources
     #: Of the request that would be composed; empty if none can be, or nothing differs.
     digest: str
+    #: The published version of the kit that would take part; None for none.
+    kit: BrandKitVersion | None = None
     changes: tuple[Change, ...] = ()
     #: Why nothing can be composed.
     problem: str = ""
@@ -156,19 +158,19 @@ class Comparison:
         reason = access.unavailable_reason(model)
         usable = None if reason else model
         if then is None:
-            return Today(current, usable, sources, digest="")
+            return Today(current, usable, sources, digest="", kit=kit)
         try:
             now = self._parts(current, kit, values, usable)
         except (PromptTemplateError, InvalidJobRequest) as error:
             problem = error.reason if isinstance(error, InvalidJobRequest) else _reason(error)
-            return Today(current, usable, sources, digest="", problem=problem)
+            return Today(current, usable, sources, digest="", kit=kit, problem=problem)
         try:
             before = self._parts(then, job.brand_kit_version, job.variables, job.image_model)
         except (PromptTemplateError, InvalidJobRequest):
             # It was made under other rules.
             before = {}
         if now == before:
-            return Today(current, usable, sources, digest="")
+            return Today(current, usable, sources, digest="", kit=kit)
         changes = [
             *self._value_changes(job, current, values, shows_values=shows_values),
             *_reference_changes(job, current, kit),
@@ -179,7 +181,8 @@ class Comparison:
             changes.append(Change(_("Image model"), job.image_model.name, usable.name))
         if not changes:
             changes.append(Change(_("Prompt"), _("made under earlier rules"), _("today's rules")))
-        return Today(current, usable, sources, digest=canonical.digest(now), changes=tuple(changes))
+        digest = canonical.digest(now)
+        return Today(current, usable, sources, digest, kit, changes=tuple(changes))
 
     def _parts(
         self,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from imagegen_app.core.actors import Actor
-    from imagegen_app.models import ImageModel
+    from imagegen_app.models import BrandKitVersion, ImageModel
     from imagegen_app.services.gateways.content_fields import Target
 
 #: Maximum number of rows in a batch.
@@ -83,6 +83,7 @@ def start(
     mapping: Mapping[str, str],
     fixed: Mapping[str, str] | None = None,
     image_model: ImageModel | None = None,
+    brand_kit: BrandKitVersion | None = None,
     limits: BatchLimits | None = None,
     table: TableSource | None = None,
     key: str,
@@ -119,7 +120,8 @@ def start(
         size=qualities.quality_of_template(version, model)[1],
         count=version.count,
     )
-    estimate = estimate_cost(version, model, rows=len(keys))
+    kit = kit_effects.resolve_kit(brand_kit, version)
+    estimate = estimate_cost(version, model, kit=kit, rows=len(keys))
     if limits.spending_limit is not None and estimate > limits.spending_limit:
         raise InvalidJobRequest(
             _(
@@ -137,7 +139,7 @@ def start(
     budgets.require_budget(actor, model, amount=estimate)
     batch = Batch(
         template_version=version,
-        brand_kit_version=kit_effects.resolve_kit(None, version),
+        brand_kit_version=kit,
         image_model=model,
         requester=actor.user if isinstance(actor, Person) else None,
         actor_kind=actor.kind,
@@ -213,8 +215,14 @@ def _with_key(actor: Actor, key: str) -> QuerySet[Batch]:
     return batches
 
 
-def estimate_cost(version: TemplateVersion, image_model: ImageModel, *, rows: int) -> Decimal:
-    """Return the estimated cost of that many rows of a template.
+def estimate_cost(
+    version: TemplateVersion,
+    image_model: ImageModel,
+    *,
+    rows: int,
+    kit: BrandKitVersion | None = None,
+) -> Decimal:
+    """Return the estimated cost of that many rows of a template, with its own kit or the given one.
 
     :raises NoPrice: if the model's price list has no price for them.
     """
@@ -228,7 +236,7 @@ def estimate_cost(version: TemplateVersion, image_model: ImageModel, *, rows: in
         is_last=not version.passes,
         is_row=True,
     ).total.amount
-    kit = kit_effects.resolve_kit(None, version)
+    kit = kit or kit_effects.resolve_kit(None, version)
     has_negative = bool(version.negative or (kit is not None and kit.negative_words))
     cost += screening.price_of("prompt") * (1 + has_negative)
     more = pass_planning.passes_cost(

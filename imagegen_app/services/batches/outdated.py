@@ -221,6 +221,7 @@ def _start(actor: Actor, target: Target, images: list[OutdatedImage], key: str) 
         mapping=today.sources.mapping,
         fixed=today.sources.fixed,
         image_model=today.image_model,
+        brand_kit=today.kit,
         limits=BatchLimits(pilot=_PILOT if len(keys) > _PILOT_FROM else 0),
         key=canonical.digest({"refresh": key}),
     )
@@ -233,6 +234,7 @@ def _group_key(one: OutdatedImage) -> str:
         {
             "version": today.version.pk,
             "model": None if today.image_model is None else today.image_model.pk,
+            "kit": None if today.kit is None else today.kit.pk,
             "mapping": dict(today.sources.mapping),
             "fixed": dict(today.sources.fixed),
         }

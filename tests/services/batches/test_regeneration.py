@@ -15,7 +15,7 @@ from imagegen_app.services.jobs import leases, transitions
 from imagegen_app.services.library import review
 from imagegen_app.services.policy import access, budget_refusals
 from imagegen_app.services.worker import driver
-from imagegen_app.testing.factories import make_user
+from imagegen_app.testing.factories import make_brand_kit, make_user
 from tests.services.batches.test_lifecycle import prepare, products, start, version, with_budget
 
 if TYPE_CHECKING:
@@ -55,6 +55,26 @@ def test_the_new_job_has_the_note_behind_its_prompt_and_replaces_the_old_one(
     assert [one.pk for one in row_list.current_jobs(batch)] == [job.pk]
     assert (batch.succeeded, batch.job_count) == (1, 1)
     assert Asset.objects.filter(job=job, review_state="pending").count() == 1
+
+
+def test_a_note_stands_before_the_words_of_a_brand_kit_which_stay_once(
+    site: Site, version: TemplateVersion
+) -> None:
+    start(site, version, products(1), brand_kit=make_brand_kit(style_words="at dusk"))
+    prepare()
+    driver.drive(seconds=20)
+    image = Asset.objects.get()
+    own = image.job.prompt.removesuffix("at dusk").rstrip(", ")
+
+    first = regeneration.regenerate(actor=site.actor, asset=image, note="More light.")
+    driver.drive(seconds=20)
+    second = regeneration.regenerate(
+        actor=site.actor, asset=Asset.objects.get(job=first), note="Less shadow"
+    )
+
+    assert first.prompt == f"{own}\nMore light. at dusk"
+    assert second.prompt == f"{own}\nMore light.\nLess shadow, at dusk"
+    assert second.brand_kit_version == first.brand_kit_version == image.job.brand_kit_version
 
 
 def test_a_note_stays_when_the_new_job_is_requested_again_and_a_second_one_is_added(
