@@ -176,10 +176,11 @@ def _parse(source: str) -> nodes.Template:
         tree = _PARSER.parse(source)
     except TemplateSyntaxError as error:
         raise PromptTemplateError(
-            gettext_noop("line %(number)s: %(error)s"),
+            gettext_noop(
+                "line %(number)s: the braces are not closed, or what stands in them is not understood"
+            ),
             line=error.lineno,
             number=error.lineno,
-            error=error.message,
         ) from None
     except RecursionError:
         raise PromptTemplateError(gettext_noop("the template is nested too deeply")) from None

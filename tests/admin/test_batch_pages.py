@@ -96,6 +96,18 @@ def test_no_image_is_made_of_a_prompt_that_was_not_shown(browser: Client) -> Non
     assert (started.status_code, Batch.objects.count()) == (302, 1)
 
 
+def test_a_pilot_is_said_beside_the_button_and_its_field_stays_open(browser: Client) -> None:
+    address, plan = choose(browser)
+
+    with_pilot = browser.post(address, {**plan, "pilot_rows": "2", "preview": ""}).content.decode()
+    without = browser.post(address, {**plan, "preview": ""}).content.decode()
+
+    assert "First a pilot of 2 rows is made; the rest waits until you start it." in with_pilot
+    assert '<details class="imagegen-panel" open><summary>When to pause' in with_pilot
+    assert "First a pilot" not in without
+    assert '<details class="imagegen-panel"><summary>When to pause' in without
+
+
 def test_an_object_that_changed_since_the_preview_is_shown_again(browser: Client) -> None:
     address, plan = choose(browser)
     sent = preview(browser, address, plan)

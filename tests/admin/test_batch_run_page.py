@@ -246,3 +246,41 @@ def test_a_time_that_the_clocks_skip_is_refused(browser: Client, settings: Any) 
     batch = made(browser)
 
     assert "Nothing was scheduled." in schedule(browser, batch, f"{year}-03-{sunday}T02:30")
+
+
+def test_a_pause_that_holds_nothing_any_more_is_said_to_be_finished(browser: Client) -> None:
+    batch = start(browser)
+    row_jobs.create_next_jobs()
+    for job in Job.objects.all():
+        changed_rows.change(job, state="awaiting")
+    browser.post(run_url(batch), {"pause": ""})
+    for job in Job.objects.all():
+        changed_rows.change(job, state="succeeded", finished_at=timezone.now())
+    changed_rows.change(Batch.objects.get(pk=batch.pk), succeeded=3)
+
+    shown = status(browser, batch)
+
+    assert "Finished: 3 of 3 are completed." in shown
+    assert 'name="resume"' not in shown
+    assert "data-done" in shown
+
+
+def test_calls_of_a_pilot_are_not_said_to_be_sent_before_a_pause(browser: Client) -> None:
+    batch = start(browser, pilot_rows="2")
+    row_jobs.create_next_jobs()
+    for job in Job.objects.all():
+        changed_rows.change(job, state="awaiting")
+
+    shown = status(browser, batch)
+
+    assert "The images of the pilot are being made." in shown
+    assert "before the pause" not in shown
+
+
+def test_nothing_selected_is_told_on_the_page_itself(browser: Client) -> None:
+    batch = made(browser)
+
+    page = browser.post(again_url(batch), {"how": "seed"}, follow=True).content.decode()
+
+    assert "No row is selected. Select at least one." in page
+    assert page.count("<tr data-key=") == 3

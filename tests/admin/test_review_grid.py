@@ -263,3 +263,17 @@ def test_approved_images_without_a_decision_are_placed_by_their_button(
 
     assert "Place 3 approved images" in page
     assert Placement.objects.count() == 3
+
+
+@pytest.mark.parametrize("moment", ["2020-01-01T10:00", "never"])
+def test_a_date_that_cannot_be_is_refused_before_anything_is_decided(
+    boss: Client, batch: Batch, moment: str
+) -> None:
+    shown = fields(read(boss, batch))
+    first = assets()[0]
+    sent = {f"decision-{first.pk}": "approve", "place": "1", "place_at": moment}
+
+    said = boss.post(grid(batch), {**shown, **sent}, follow=True).content.decode()
+
+    assert "Nothing was scheduled." in said
+    assert {one.review_state for one in assets()} == {"pending"}

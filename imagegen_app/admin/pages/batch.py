@@ -71,6 +71,9 @@ class BatchPages(Pages):
         """Show what new jobs for the chosen rows would cost; request them once that was confirmed."""
         batch = own_batch(actor, pk)
         chosen = batch_reruns.chosen_rows(batch, request.POST)
+        if not chosen.keys and request.POST.get("which") != "filter":
+            messages.warning(request, _("No row is selected. Select at least one."))
+            return HttpResponseRedirect(batch_reruns.run_url(batch, chosen))
         if "confirm" in request.POST and chosen.is_as_shown:
             try:
                 number = batch_actions.request_reruns(

@@ -167,6 +167,18 @@ class BatchForm(forms.Form):
                 continue
             field.initial = sent[name]
 
+    @property
+    def is_pause_set(self) -> bool:
+        """Whether a person has set when the batch pauses, so that the fields are worth seeing."""
+        return self.is_bound and any(field.name in self.changed_data for field in self.limit_fields)
+
+    @property
+    def pilot(self) -> int:
+        """How many rows are made before a person starts the rest; 0 for all at once."""
+        if self.is_bound:
+            return int(self.cleaned_data.get("pilot_rows") or 0) if self.is_valid() else 0
+        return int(self.fields["pilot_rows"].initial or 0)
+
     def limits(self) -> lifecycle.BatchLimits:
         """Return the limits at which the batch pauses; the form must be valid."""
         data = self.cleaned_data

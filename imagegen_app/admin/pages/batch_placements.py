@@ -78,6 +78,16 @@ def place(request: HttpRequest, actor: Person, batch: Batch, chosen: Sequence[As
         messages.success(request, text % {"count": number, "time": time_words(due_at)})
 
 
+def require_possible_time(request: HttpRequest) -> None:
+    """Require that the time that the form names, if it names one, can be scheduled.
+
+    :raises CannotSchedule: if it is none, or not in the year ahead.
+    """
+    due_at = time_from(str(request.POST.get("place_at", "")))
+    if due_at is not None:
+        scheduled_placements.require_time(due_at)
+
+
 def time_from(text: str) -> datetime | None:
     """Return the time that a person typed, in the site's time zone; None for nothing.
 

@@ -55,7 +55,9 @@ def filter_query(wanted: RowFilter, **more: str) -> str:
 def status_context(actor: Person, batch: Batch, values: Mapping[str, str]) -> dict[str, Any]:
     """Return what the changing part of the page shows; `shown` tells whether it differs from before."""
     counts = batch_counts.counts_of(batch)
-    is_paused = batch.paused_at is not None
+    to_create = batch.requested_reruns.filter(refusal="").count()
+    # Where nothing is left that could go on, a pause holds nothing.
+    is_paused = batch.paused_at is not None and (not counts.is_finished or bool(to_create))
     is_moving = is_paused and batch_counts.has_moving_jobs(batch)
     undecided = 0 if counts.is_finished else batch_counts.count_undecided_jobs(batch)
     has_no_worker = not counts.is_finished and worker_registry.count_live_workers() == 0
@@ -63,7 +65,6 @@ def status_context(actor: Person, batch: Batch, values: Mapping[str, str]) -> di
     shows_money = batch.requester_id == actor.user.pk or access.has_permission(actor, "view_costs")
     seconds = batch_outlook.remaining_seconds(batch, counts, numbers)
     running = next((one.count for one in numbers.states if one.value == "running"), 0)
-    to_create = batch.requested_reruns.filter(refusal="").count()
     context: dict[str, Any] = {
         "counts": counts,
         "percent": 100 * (counts.ended + counts.invalid_rows) // (counts.rows or 1),
@@ -77,7 +78,7 @@ def status_context(actor: Person, batch: Batch, values: Mapping[str, str]) -> di
         "is_settled": not to_create and (counts.is_finished or (is_paused and not is_moving)),
         "pause_sentence": _pause_reason(batch, is_moving=is_moving, undecided=undecided),
         #: Calls that were sent before the pause: they are billed, and so they are finished.
-        "draining": running if is_paused else 0,
+        "draining": running if is_paused and batch.pause_reason != "pilot" else 0,
         "undecided": undecided,
         "may_resolve": access.has_permission(actor, "resolve_job"),
         "contact": access.contact_sentence(),

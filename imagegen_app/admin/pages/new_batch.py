@@ -106,6 +106,7 @@ class PlanPages(Pages):
             "key": request.POST.get("key") or uuid.uuid4().hex,
             "refusal": refusal,
             "total": rows.row_count,
+            "is_pause_set": form.is_pause_set,
             **rows.context(form),
         }
         return self.page(request, "imagegen_app/admin/batch/new.html", context)
@@ -260,6 +261,7 @@ class _Preview:
             "is_checked": check.is_complete(total),
             "total": total,
             "wanted": total - check.problems,
+            "pilot": self.form.pilot if self.form.pilot < total - check.problems else 0,
             "cost": cost,
             "hindrance": sample.refusal(total, cost=cost),
             "missing": setup_progress.missing_step(self._actor),

@@ -111,6 +111,9 @@ class ReviewPage(Pages):
         return back
 
     def _decide(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
+        if "place" in request.POST:
+            # Before anything is decided, so that a wrong date leaves all as it is.
+            batch_placements.require_possible_time(request)
         sent, approved = grid_posts.decide(request, actor, batch)
         if "place" not in request.POST:
             return

@@ -74,7 +74,7 @@ def schedule(
         approved, or another image is scheduled for the same field.
     """
     access.require_permission(actor, "place_asset")
-    _require_time(due_at)
+    require_time(due_at)
     chosen = list(pairs)
     if len(chosen) > MAX_AT_ONCE:
         raise _refusal(
@@ -153,7 +153,7 @@ def reschedule(*, actor: Person, batch: Batch, keys: Collection[int], due_at: da
     :raises CannotSchedule: if the time is not in the year ahead, or none of them waits any more.
     """
     access.require_permission(actor, "place_asset")
-    _require_time(due_at)
+    require_time(due_at)
     rows = list(_waiting(batch, keys).select_for_update())
     if not rows:
         raise _nothing_waits(batch, keys)
@@ -281,7 +281,11 @@ def _waiting(batch: Batch, keys: Collection[int]) -> QuerySet[ScheduledPlacement
     return found.order_by("pk")
 
 
-def _require_time(due_at: datetime) -> None:
+def require_time(due_at: datetime) -> None:
+    """Require that something can be scheduled for a time.
+
+    :raises CannotSchedule: if it is not in the year ahead.
+    """
     now = clock.now()
     if not now < due_at <= now + timedelta(days=MAX_DAYS):
         raise _refusal(

@@ -146,25 +146,6 @@ def test_a_new_version_is_told_where_it_changes_what_is_made(
     assert told(site) == [("Template", "v1", "v2")]
 
 
-def test_a_kit_that_was_chosen_beside_the_template_stays_the_images_own(
-    site: Site, version: TemplateVersion
-) -> None:
-    chosen = make_brand_kit(style_words="at dusk")
-    placed(site, version, brand_kit=chosen)
-    assert found(site) == []
-
-    brand_kits.publish(
-        actor=boss(), kit=chosen.kit, draft=brand_kits.KitDraft(style_words="at dawn")
-    )
-
-    assert told(site) == [("Brand kit", f"{chosen.kit.name} v1", f"{chosen.kit.name} v2")]
-    (batch,) = outdated.refresh(actor=site.actor, target=target(), shown=None, key="again")
-    assert str(batch.brand_kit_version) == f"{chosen.kit.name} v2"
-    while row_jobs.create_next_jobs():
-        pass
-    assert Job.objects.get(batch=batch).prompt.endswith("at dawn")
-
-
 def test_a_changed_brand_kit_is_told(site: Site, version: TemplateVersion) -> None:
     kit = make_brand_kit().kit
     with_kit = changed(version, brand_kit=kit)

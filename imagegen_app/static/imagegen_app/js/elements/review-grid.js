@@ -20,6 +20,7 @@ class ReviewGrid extends HTMLElement {
     this.addEventListener("change", (event) => this.onChange(event), { signal });
     this.addEventListener("toggle", (event) => this.onToggle(event), { signal, capture: true });
     this.addEventListener("imagegen:updated", () => this.paint(), { signal });
+    document.addEventListener("keydown", (event) => this.onFirstKey(event), { signal });
     this.form.addEventListener("submit", (event) => this.onSubmit(event), { signal });
     read(this.dataset.draft, this.form);
     this.paint();
@@ -40,6 +41,16 @@ class ReviewGrid extends HTMLElement {
     else for (const other of this.tiles) other.tabIndex = -1;
     tile.tabIndex = 0;
     this.current = tile;
+  }
+
+  // A key that is pressed before any image has the focus goes to the image that is next.
+  onFirstKey(event) {
+    const nowhere = event.target === document.body || event.target.matches("main, [role=main]");
+    if (!nowhere || !actOf(event, TABLES.review)) return;
+    const tile = this.current || this.tiles[0];
+    if (!tile) return;
+    event.preventDefault();
+    tile.focus();
   }
 
   onKey(event) {
