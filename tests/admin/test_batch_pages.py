@@ -98,6 +98,7 @@ def test_no_image_is_made_of_a_prompt_that_was_not_shown(browser: Client) -> Non
 
 def test_a_pilot_is_said_beside_the_button_and_its_field_stays_open(browser: Client) -> None:
     address, plan = choose(browser)
+    plan |= {"pilot_rows": "0", "max_failure_percent": "50"}
 
     with_pilot = browser.post(address, {**plan, "pilot_rows": "2", "preview": ""}).content.decode()
     without = browser.post(address, {**plan, "preview": ""}).content.decode()
