@@ -147,7 +147,9 @@ def test_another_call_is_never_told_or_shown(comfyui: SimulatorProcess, new_answ
     assert first.images == second.images == 1
     assert first.previews
     # While it waits, the first one runs: the server tells it to another client.
+    # Each image on its way has its call's own comment, however far it is.
     assert not set(first.previews) & set(second.previews)
+    assert all(Image.open(io.BytesIO(one)).info.get("comment") for one in first.previews)
 
 
 @pytest.mark.parametrize(

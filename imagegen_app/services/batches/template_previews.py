@@ -12,7 +12,7 @@ from imagegen_app.core.variable_kinds import VariableKind
 from imagegen_app.models import TemplateVersion
 from imagegen_app.services.batches import row_sources
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.job_requests import request_texts
+from imagegen_app.services.job_requests import kit_effects, request_texts
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.library import alt_texts
 from imagegen_app.services.policy import access
@@ -39,6 +39,8 @@ class PreviewRow:
     label: str
     #: The prompt in pieces: (text, the variable that it is from, or empty).
     pieces: tuple[tuple[str, str], ...] = ()
+    #: What the brand kit adds to the prompt.
+    added: str = ""
     negative: str = ""
     alt_text: str = ""
     error: str = ""
@@ -86,14 +88,17 @@ def _row(
         variables=[one.as_dict() for one in variables],
         alt_pattern=draft.alt_pattern,
     )
+    kit = None if draft.brand_kit is None else draft.brand_kit.current
     try:
         rendered, negative = request_texts.render_version(version, values)
+        words = kit_effects.with_words(kit, rendered, negative)
     except InvalidJobRequest as refusal:
         return PreviewRow(label, error=refusal.reason)
     return PreviewRow(
         label,
         pieces=tuple(_pieces(rendered)),
-        negative=negative,
+        added=words.added,
+        negative=words.negative,
         alt_text=alt_texts.text_of_pattern(version, values),
     )
 

@@ -139,9 +139,11 @@ def _plain(size: Size, output_format: str, tone: int) -> bytes:
     return rendering.encoded(image, output_format=output_format)
 
 
-def preview_image(share: float) -> bytes:
-    """Return an image on its way as a JPEG: the lighter, the further it is."""
+def preview_image(share: float, *, mark: str = "") -> bytes:
+    """Return an image on its way as a JPEG: the lighter, the further it is; `mark` is its comment."""
     out = io.BytesIO()
     shade = round(share * 255)
-    Image.new("RGB", (PREVIEW_SIDE, PREVIEW_SIDE), (shade, shade, shade)).save(out, "JPEG")
+    Image.new("RGB", (PREVIEW_SIDE, PREVIEW_SIDE), (shade, shade, shade)).save(
+        out, "JPEG", comment=mark.encode()
+    )
     return out.getvalue()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from imagegen_app.core import prompts
 from imagegen_app.services.batches import template_previews
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests.template_drafts import Draft
 from imagegen_app.services.policy import access
-from imagegen_app.testing.factories import make_user
+from imagegen_app.testing.factories import make_brand_kit, make_user
 from project.catalog.models import Category, Product
 
 if TYPE_CHECKING:
@@ -68,3 +71,14 @@ def test_only_objects_that_the_person_may_see_can_be_chosen(site: Site) -> None:
     assert [one.path for one in template_previews.viewable_targets(reader)] == [
         "catalog.Product.image"
     ]
+
+
+@pytest.mark.django_db
+def test_what_a_brand_kit_adds_is_shown_apart() -> None:
+    kit = make_brand_kit(style_words="at dusk", negative_words="text").kit
+    draft = replace(DRAFT, brand_kit=kit)
+
+    row = template_previews.preview_examples(draft, prompts.variables_from(VARIABLES))[0]
+
+    assert row.added == ", at dusk"
+    assert row.negative.endswith(", text")

@@ -99,7 +99,7 @@ class Listener:
         nodes = {_NODE: {**step, "state": "running", "node_id": _NODE}}
         await self._send("progress_state", {"prompt_id": ref, "nodes": nodes})
         if job.sent.get("extra_data", {}).get("preview_method") in _PREVIEW_METHODS:
-            await self._show(generation.preview_image(done), ref=ref)
+            await self._show(generation.preview_image(done, mark=ref), ref=ref)
 
     async def _show(self, image: bytes, *, ref: str) -> None:
         if not self._has_features:
