@@ -176,7 +176,7 @@ def start(
             "version": version.number,
             "model": model.slug,
             "target": batch.mapping["target"],
-            **({"digest": table.table.digest} if table is not None else {}),
+            **({"table": str(table.table.pk)} if table is not None else {}),
             "estimated_cost": estimate,
             "pilot_rows": batch.pilot_rows,
             **kit_effects.event_data(batch.brand_kit_version),

@@ -58,6 +58,15 @@ def test_the_same_content_again_is_the_same_table(site: Site) -> None:
     assert AuditEvent.objects.filter(type="uploaded_table.created").count() == 1
 
 
+def test_a_corrected_file_is_another_table(site: Site) -> None:
+    # Of the cells beyond the header, nothing but the row's problem is kept.
+    first = table(site, b"SKU;Name\nA-1;Cup;red\n")
+    corrected = add_table(actor=site.actor, name="spring.csv", data=b"SKU;Name\nA-1;Cup\n")
+
+    assert (corrected.is_known, corrected.table.pk == first.pk) == (False, False)
+    assert corrected.table.rows.get().problem == {}
+
+
 def test_a_workbook_is_stored_like_a_csv_file(site: Site) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     book, out = openpyxl.Workbook(), io.BytesIO()
@@ -157,6 +166,7 @@ def test_an_erasure_of_a_person_blanks_their_tables(
     version: TemplateVersion,  # noqa: F811 - the fixture
 ) -> None:
     stored = table(site)
+    digest = stored.digest
     start_from(site, version, stored)
     prepare()
     driver.drive(seconds=20)
@@ -169,6 +179,7 @@ def test_an_erasure_of_a_person_blanks_their_tables(
     stored.refresh_from_db()
     assert row is not None
     assert (row.values, stored.columns, stored.name) == ([], [], "")
+    assert_no_hash_is_left_and_the_file_can_be_uploaded_again(site, stored, digest)
 
 
 def test_an_erasure_of_one_prompt_blanks_the_row_that_it_came_from(
@@ -176,6 +187,7 @@ def test_an_erasure_of_one_prompt_blanks_the_row_that_it_came_from(
     version: TemplateVersion,  # noqa: F811 - the fixture
 ) -> None:
     stored = table(site)
+    digest = stored.digest
     batch = start_from(site, version, stored)
     prepare()
     driver.drive(seconds=20)
@@ -186,3 +198,15 @@ def test_an_erasure_of_one_prompt_blanks_the_row_that_it_came_from(
 
     kept = {row.number: bool(row.values) for row in UploadedTableRow.objects.all()}
     assert kept == {2: True, 3: False, 4: True}
+    assert_no_hash_is_left_and_the_file_can_be_uploaded_again(site, stored, digest)
+
+
+def assert_no_hash_is_left_and_the_file_can_be_uploaded_again(
+    site: Site, stored: UploadedTable, digest: str
+) -> None:
+    stored.refresh_from_db()
+    assert stored.digest != digest
+    assert not AuditEvent.objects.filter(body__contains=digest).exists()
+    again = add_table(actor=site.actor, name="spring.csv", data=CSV)
+    assert (again.is_known, again.table.digest) == (False, digest)
+    assert all(row.values for row in again.table.rows.all())
