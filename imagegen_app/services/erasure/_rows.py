@@ -49,14 +49,16 @@ _QUOTING: Final[tuple[tuple[type[Model], str, tuple[str, ...]], ...]] = (
 
 
 #: What a row of an uploaded table says once its values are erased.
+ERASED_VALUES: Final = gettext_noop("The values of this row were erased.")
 _ERASED_ROW: Final[dict[str, Any]] = {
     "values": [],
-    "problem": {"message": gettext_noop("The values of this row were erased."), "values": {}},
+    "problem": {"message": ERASED_VALUES, "values": {}},
 }
 
 
-#: Instead of a hash of what was erased, so that the same file can be uploaded again, too.
-_OWN_KEY: Final = Cast("pk", CharField(max_length=64))
+#: Instead of a hash of what was erased, so that the same file can be uploaded again, too; and
+#: instead of a title, since links need a text.
+OWN_KEY: Final = Cast("pk", CharField(max_length=64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def table_blankings(scope: ErasureScope, keys: Sequence[UUID]) -> Iterator[Blank
     """Yield what is blanked of uploaded tables: all of a person's, or the rows of these jobs."""
     if scope.is_person:
         tables = UploadedTable.objects.filter(owner__in=_account(scope))
-        yield _blanking(tables, name="", columns=[], notes=[], digest=_OWN_KEY)
+        yield _blanking(tables, name="", columns=[], notes=[], digest=OWN_KEY)
         yield _blanking(UploadedTableRow.objects.filter(table__in=tables), **_ERASED_ROW)
     for chunk in chunks(keys):
         jobs = Job.objects.filter(pk__in=chunk, batch__table__isnull=False).exclude(row_key="")
@@ -129,7 +131,7 @@ def table_blankings(scope: ErasureScope, keys: Sequence[UUID]) -> Iterator[Blank
                 yield _blanking(rows, **_ERASED_ROW)
             if places:
                 tables = UploadedTable.objects.filter(pk=batch.table_id)
-                yield _blanking(tables, digest=_OWN_KEY)
+                yield _blanking(tables, digest=OWN_KEY)
 
 
 def _account(scope: ErasureScope) -> QuerySet[Any]:
