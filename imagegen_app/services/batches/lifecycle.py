@@ -47,7 +47,7 @@ MAX_ROWS = 10_000
 class BatchLimits:
     """Limits at which a batch pauses until a person resumes it."""
 
-    #: How many rows are created before the batch pauses for a review; 0 for no pilot.
+    #: How many rows that can be used become jobs before the batch pauses for a review; 0 for no pilot.
     pilot: int = 0
     #: The most that may be spent, in the batch's currency; None for no limit.
     spending_limit: Decimal | None = None
@@ -119,7 +119,8 @@ def start(
         size=qualities.quality_of_template(version, model)[1],
         count=version.count,
     )
-    estimate = estimate_cost(version, model, rows=len(keys))
+    # A row without a key cannot be used: it is skipped.
+    estimate = estimate_cost(version, model, rows=sum(1 for k in keys if k))
     if limits.spending_limit is not None and estimate > limits.spending_limit:
         raise InvalidJobRequest(
             _(
@@ -154,7 +155,7 @@ def start(
         rows=[str(k) for k in keys],
         row_count=len(keys),
         currency=str(model.price_list.get("currency", "USD")),
-        pilot_rows=limits.pilot if limits.pilot < len(keys) else 0,
+        pilot_rows=_pilot_end(keys, limits.pilot),
         spending_limit=limits.spending_limit,
         max_failure_percent=limits.max_failure_percent,
         max_blocked=limits.max_blocked,
@@ -188,6 +189,12 @@ def start(
         UploadedTable.objects.filter(pk=table.table.pk).update(used_at=clock.now())
     wake("drive")
     return batch
+
+
+def _pilot_end(keys: Sequence[str], pilot: int) -> int:
+    """Return how many rows are processed for so many that can be used; 0 if no more would follow."""
+    usable = [place for place, key in enumerate(keys, start=1) if key]
+    return usable[pilot - 1] if 0 < pilot < len(usable) else 0
 
 
 def _require_published(version: TemplateVersion) -> None:
