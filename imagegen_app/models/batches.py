@@ -73,7 +73,8 @@ class Batch(Record):
     prepared_rows = models.PositiveIntegerField(_("rows prepared"), default=0)
     #: The first rows for which no job could be created, each with the reason.
     invalid_rows: models.JSONField[Any, Any] = models.JSONField(_("invalid rows"), default=list)
-    #: How many rows are processed before a person starts the rest; 0 for all.
+    #: How many rows are processed before a person starts the rest, those that are skipped included;
+    #: 0 for all.
     pilot_rows = models.PositiveIntegerField(_("pilot"), default=0)
     released_at = models.DateTimeField(_("rest started"), null=True, blank=True)
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True)

@@ -29,7 +29,8 @@ class UploadedTable(Record):
     )
     #: The name of its file.
     name = models.CharField(_("name"), max_length=120)
-    #: A hash of the columns and rows: the same content of one person is the same table.
+    #: A hash of the columns and rows: the same content of one person is the same table. The table's
+    #: own key once any of them was erased.
     digest = models.CharField(_("digest"), max_length=64)
     columns: models.JSONField[Any, Any] = models.JSONField(_("columns"), default=list)
     row_count = models.PositiveIntegerField(_("total rows"), default=0)

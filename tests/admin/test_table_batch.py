@@ -251,6 +251,18 @@ def test_a_table_is_deleted_by_its_owner_only(
     assert not UploadedTable.objects.exists()
 
 
+def test_an_erased_table_is_offered_no_more(browser: Client) -> None:  # noqa: F811 - the fixture
+    address = str(upload(browser, lines(2))["Location"])
+    use_case(audited=False)(UploadedTable.objects.update)(columns=[], name="")
+
+    answer = browser.get(address, follow=True)
+
+    assert answer.redirect_chain == [(reverse(UPLOAD), 302)]
+    page = answer.content.decode()
+    assert "The contents of this table were erased. Upload its file again." in page
+    assert address not in page
+
+
 def test_tables_of_others_are_not_there(
     browser: Client,  # noqa: F811 - the fixture
     client: Client,

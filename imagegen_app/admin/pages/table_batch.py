@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -104,7 +104,7 @@ class TableBatchPages(PlanPages):
                     return self._added(request, actor, form.cleaned_data)
                 except ActionRefused as refused:
                     refusal = refused
-        tables = table_uploads.visible_tables(actor).filter(owner=actor.user)
+        tables = table_uploads.visible_tables(actor).filter(owner=actor.user).exclude(columns=[])
         context = {
             "title": _("New batch from a table"),
             "form": form,
@@ -148,8 +148,10 @@ class TableBatchPages(PlanPages):
             return started
         table = get_object_or_404(table_uploads.visible_tables(actor), pk=pk)
         if not table.columns:
-            # Its contents were erased.
-            raise Http404
+            messages.warning(
+                request, _("The contents of this table were erased. Upload its file again.")
+            )
+            return HttpResponseRedirect(admin_url("imagegen_table_new"))
         return self.plan_page(request, actor, UploadedRows(actor, table))
 
     def delete(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:

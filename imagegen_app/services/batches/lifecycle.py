@@ -47,7 +47,7 @@ MAX_ROWS = 10_000
 class BatchLimits:
     """Limits at which a batch pauses until a person resumes it."""
 
-    #: How many rows are created before the batch pauses for a review; 0 for no pilot.
+    #: How many rows that can be used become jobs before the batch pauses for a review; 0 for no pilot.
     pilot: int = 0
     #: The most that may be spent, in the batch's currency; None for no limit.
     spending_limit: Decimal | None = None
@@ -121,7 +121,8 @@ def start(
         count=version.count,
     )
     kit = kit_effects.resolve_kit(brand_kit, version)
-    estimate = estimate_cost(version, model, kit=kit, rows=len(keys))
+    # A row without a key cannot be used: it is skipped.
+    estimate = estimate_cost(version, model, kit=kit, rows=sum(1 for k in keys if k))
     if limits.spending_limit is not None and estimate > limits.spending_limit:
         raise InvalidJobRequest(
             _(
@@ -156,7 +157,7 @@ def start(
         rows=[str(k) for k in keys],
         row_count=len(keys),
         currency=str(model.price_list.get("currency", "USD")),
-        pilot_rows=limits.pilot if limits.pilot < len(keys) else 0,
+        pilot_rows=_pilot_end(keys, limits.pilot),
         spending_limit=limits.spending_limit,
         max_failure_percent=limits.max_failure_percent,
         max_blocked=limits.max_blocked,
@@ -178,7 +179,7 @@ def start(
             "version": version.number,
             "model": model.slug,
             "target": batch.mapping["target"],
-            **({"digest": table.table.digest} if table is not None else {}),
+            **({"table": str(table.table.pk)} if table is not None else {}),
             "estimated_cost": estimate,
             "pilot_rows": batch.pilot_rows,
             **kit_effects.event_data(batch.brand_kit_version),
@@ -190,6 +191,12 @@ def start(
         UploadedTable.objects.filter(pk=table.table.pk).update(used_at=clock.now())
     wake("drive")
     return batch
+
+
+def _pilot_end(keys: Sequence[str], pilot: int) -> int:
+    """Return how many rows are processed for so many that can be used; 0 if no more would follow."""
+    usable = [place for place, key in enumerate(keys, start=1) if key]
+    return usable[pilot - 1] if 0 < pilot < len(usable) else 0
 
 
 def _require_published(version: TemplateVersion) -> None:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.core.actors import Person
 from imagegen_app.core.csv_cells import CsvTable, guarded
 from imagegen_app.models import Asset, Batch, ImageModel, Job, Placement
-from imagegen_app.services.batches import lifecycle, row_list
+from imagegen_app.services.batches import lifecycle, row_list, row_sources
 from imagegen_app.services.foundation import event_log, stored_messages
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import alt_texts
@@ -180,15 +180,40 @@ def _lines(batch: Batch, reader: _Reader) -> Iterator[list[object]]:
                 own = row if number == 0 else [*row[:_COST], "", *row[_COST + 1 :]]
                 yield [*own, *_image_cells(asset, reader)]
         last = chunk[-1].pk
-    for row in batch.invalid_rows:
-        reason = stored_messages.translate_stored(str(row.get("reason", "")))
-        yield _without_job(str(row.get("row", "")), "", row_list.SKIPPED, reason)
+    yield from _skipped_lines(batch)
     start = 0
     while keys := row_list.pending_keys(batch, start=start, size=_CHUNK):
         labels = lifecycle.row_labels(batch, keys)
         for key in keys:
             yield _without_job(key, labels.get(key, ""), row_list.NOT_STARTED, "")
         start += len(keys)
+
+
+def _skipped_lines(batch: Batch) -> Iterator[list[object]]:
+    """Yield the rows that were processed and have no job; the batch has the reasons of the first."""
+    keys = row_list.prepared_keys(batch)
+    # Those that were replaced, too: a job of another batch may stand in place of one of this.
+    made = set(batch.jobs.order_by().values_list("row_key", flat=True))
+    reasons = iter([str(row.get("reason", "")) for row in batch.invalid_rows])
+    for start in range(0, len(keys), _CHUNK):
+        chunk = keys[start : start + _CHUNK]
+        places = [place for place, key in enumerate(chunk) if not key or key not in made]
+        if not places:
+            continue
+        names = _names_of_rows(batch, start, chunk)
+        for place in places:
+            label, problem = names[place]
+            reason = stored_messages.translate_stored(next(reasons, "")) or problem
+            yield _without_job(chunk[place], label, row_list.SKIPPED, reason)
+
+
+def _names_of_rows(batch: Batch, start: int, keys: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the label of each row, and what is wrong with it if its table tells that."""
+    if row_sources.KEY_COLUMN in batch.mapping:
+        rows = row_sources.rows_of_batch(batch, start, keys)
+        return [(row.label.strip(), row.problem) for row in rows]
+    labels = lifecycle.row_labels(batch, keys)
+    return [(labels.get(key, ""), "") for key in keys]
 
 
 def _images_of(jobs: Sequence[Job]) -> dict[object, list[Asset]]:

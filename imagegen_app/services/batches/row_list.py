@@ -140,6 +140,12 @@ def error_words(job: Job) -> str:
     return stored or error_help.error_title(job.error_code) or job.error_code
 
 
+def prepared_keys(batch: Batch) -> list[str]:
+    """Return the keys of the rows that were processed when the batch was read, in their order."""
+    rows = Batch.objects.filter(pk=batch.pk).values_list("rows", flat=True).first() or []
+    return [str(key) for key in rows[: batch.prepared_rows]]
+
+
 def pending_keys(batch: Batch, *, start: int = 0, size: int = PAGE_SIZE) -> list[str]:
     """Return the keys of rows that no worker has reached, a page of them from number `start`."""
     rows = Batch.objects.filter(pk=batch.pk).values_list("rows", flat=True).first() or []

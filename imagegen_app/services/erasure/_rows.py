@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.auth import get_user_model
-from django.db.models import F, Q
+from django.db.models import CharField, F, Q
+from django.db.models.functions import Cast
 
 from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.types import texts_in
@@ -48,10 +49,16 @@ _QUOTING: Final[tuple[tuple[type[Model], str, tuple[str, ...]], ...]] = (
 
 
 #: What a row of an uploaded table says once its values are erased.
+ERASED_VALUES: Final = gettext_noop("The values of this row were erased.")
 _ERASED_ROW: Final[dict[str, Any]] = {
     "values": [],
-    "problem": {"message": gettext_noop("The values of this row were erased."), "values": {}},
+    "problem": {"message": ERASED_VALUES, "values": {}},
 }
+
+
+#: Instead of a hash of what was erased, so that the same file can be uploaded again, too; and
+#: instead of a title, since links need a text.
+OWN_KEY: Final = Cast("pk", CharField(max_length=64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ def table_blankings(scope: ErasureScope, keys: Sequence[UUID]) -> Iterator[Blank
     """Yield what is blanked of uploaded tables: all of a person's, or the rows of these jobs."""
     if scope.is_person:
         tables = UploadedTable.objects.filter(owner__in=_account(scope))
-        yield _blanking(tables, name="", columns=[], notes=[])
+        yield _blanking(tables, name="", columns=[], notes=[], digest=OWN_KEY)
         yield _blanking(UploadedTableRow.objects.filter(table__in=tables), **_ERASED_ROW)
     for chunk in chunks(keys):
         jobs = Job.objects.filter(pk__in=chunk, batch__table__isnull=False).exclude(row_key="")
@@ -122,6 +129,9 @@ def table_blankings(scope: ErasureScope, keys: Sequence[UUID]) -> Iterator[Blank
                     table=batch.table_id, position__in=places[start : start + KEYS_AT_ONCE]
                 )
                 yield _blanking(rows, **_ERASED_ROW)
+            if places:
+                tables = UploadedTable.objects.filter(pk=batch.table_id)
+                yield _blanking(tables, digest=OWN_KEY)
 
 
 def _account(scope: ErasureScope) -> QuerySet[Any]:

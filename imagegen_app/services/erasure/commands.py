@@ -11,7 +11,14 @@ from django.utils.translation import gettext as _
 from imagegen_app import database
 from imagegen_app.models import Asset, Job
 from imagegen_app.services.audit import erased_texts
-from imagegen_app.services.erasure import _answer_files, _database_files, _files, _rows, proof
+from imagegen_app.services.erasure import (
+    _answer_files,
+    _batches,
+    _database_files,
+    _files,
+    _rows,
+    proof,
+)
 from imagegen_app.services.erasure._uploads import erase_uploads
 from imagegen_app.services.erasure.scopes import (
     CannotErase,
@@ -157,8 +164,9 @@ def _erase_rows(
     _require_ended(scope)
     locked = erased_texts.lock(_rows.personal_texts(scope, keys))
     count = len(locked)
-    tables = sum(_rows.blank(blanking) for blanking in _rows.table_blankings(scope, keys))
-    jobs = _blank(keys, texts, actor=actor) or min(tables, 1)
+    around = (*_rows.table_blankings(scope, keys), *_batches.batch_blankings(scope))
+    others = sum(_rows.blank(blanking) for blanking in around)
+    jobs = _blank(keys, texts, actor=actor) or min(others, 1)
     if not count and not jobs:
         return 0, False
     first = scope.first_job()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.services.erasure import _answer_files, _files, _rows
+from imagegen_app.services.erasure import _answer_files, _batches, _files, _rows
 from imagegen_app.services.erasure.scopes import collect_texts, unfinished_reason
 from imagegen_app.services.policy.access import require_permission
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
@@ -56,7 +56,11 @@ def preview(actor: Actor, scope: ErasureScope) -> ErasurePreview:
     keys, texts = scope.job_keys(), collect_texts(scope)
     # A row may be blanked in several ways, and counts once.
     rows: dict[str, set[Any]] = {}
-    for blanking in (*_rows.blankings(keys, texts), *_rows.table_blankings(scope, keys)):
+    for blanking in (
+        *_rows.blankings(keys, texts),
+        *_rows.table_blankings(scope, keys),
+        *_batches.batch_blankings(scope),
+    ):
         name = str(blanking.model._meta.verbose_name_plural)  # noqa: SLF001 - Django's documented API
         rows.setdefault(name, set()).update(blanking.rows.values_list("pk", flat=True))
     counts = {name: len(found) for name, found in rows.items()}

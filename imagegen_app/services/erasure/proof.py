@@ -29,7 +29,14 @@ from imagegen_app.models import (
     Verdict,
     WebhookDelivery,
 )
-from imagegen_app.services.erasure import _answer_files, _database_files, _files, _rows, _tables
+from imagegen_app.services.erasure import (
+    _answer_files,
+    _batches,
+    _database_files,
+    _files,
+    _rows,
+    _tables,
+)
 from imagegen_app.services.gateways import resigning, storage
 from imagegen_app.services.library import placed_copies
 
@@ -147,6 +154,7 @@ def _check_blanked(found: _Search, scope: ErasureScope) -> None:
     for blanking in (
         *_rows.blankings(found.keys, found.erased),
         *_rows.table_blankings(scope, found.keys),
+        *_batches.batch_blankings(scope),
     ):
         place = f"{_label(blanking.model)}.{'/'.join(sorted(blanking.values))}"
         counts[place] = counts.get(place, 0) + blanking.rows.count()

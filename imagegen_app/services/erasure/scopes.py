@@ -9,12 +9,12 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import FINAL_STATES
 from imagegen_app.core.types import texts_in
-from imagegen_app.models import Attempt, AuditEvent, AuditPersonalText, Job
+from imagegen_app.models import Attempt, AuditEvent, AuditPersonalText, Batch, Job
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
@@ -56,6 +56,14 @@ class ErasureScope:
         """Return the jobs whose prompts are erased, with all their follow-up passes."""
         of_chain = Q(pk=self.root) | Q(root=self.root)
         rows: QuerySet[Job] = Job.objects.filter(self.of_person() if self.is_person else of_chain)
+        return rows
+
+    def batches(self) -> QuerySet[Batch]:
+        """Return the batches of the person, and those that the jobs belong to."""
+        of_jobs = Q(pk__in=self.jobs().filter(batch__isnull=False).order_by().values("batch"))
+        rows: QuerySet[Batch] = Batch.objects.filter(
+            of_jobs | self.of_person() if self.is_person else of_jobs
+        )
         return rows
 
     def of_person(self, path: str = "") -> Q:
@@ -150,6 +158,10 @@ def unfinished_reason(scope: ErasureScope) -> str:
     """Return why the jobs' prompts cannot be erased yet; empty if they can."""
     if scope.jobs().exclude(state__in=sorted(FINAL_STATES)).exists():
         return _("A job with such a prompt has not finished yet.")
+    waiting = scope.batches().filter(prepared_rows__lt=F("row_count"), cancelled_at__isnull=True)
+    if waiting.exists():
+        # Its rows need the values that would be erased.
+        return _("A batch has not made the jobs of all its rows yet.")
     return ""
 
 

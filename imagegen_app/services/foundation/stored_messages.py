@@ -163,6 +163,7 @@ FACT_LABELS = {
     "digest": gettext_noop("digest"),
     "from": gettext_noop("from"),
     "ground": gettext_noop("reason"),
+    "table": gettext_noop("uploaded table"),
     "group": gettext_noop("group"),
     "group_name": gettext_noop("group"),
     "groups": gettext_noop("groups"),

@@ -6,6 +6,7 @@ they are unpacked, merged cells, and formulas whose result the file does not hol
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 import zipfile
@@ -37,11 +38,16 @@ MAX_UNPACKED_BYTES: Final = 200 * 1024 * 1024
 MAX_PARTS: Final = 2000
 #: Cells that are looked at, the empty ones before a filled one included.
 MAX_CELLS: Final = 2 * MAX_TABLE_COLUMNS * MAX_TABLE_ROWS
+#: The last row that Excel knows.
+MAX_ROW_NUMBER: Final = 1_048_576
 _ZIP: Final = b"PK\x03\x04"
 _OLD: Final = b"\xd0\xcf\x11\xe0"
 _FORMULA: Final = re.compile(rb"<(?:\w+:)?f[ />]")
 _MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*ref="([A-Z0-9:]+)"')
 _DECLARATION: Final = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
+_ENCODING: Final = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)["']""")
+#: Bytes that are decoded at once, so that a long part is not in memory twice.
+_DECODED_AT_ONCE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +131,36 @@ def _checked_parts(data: bytes) -> dict[str, bytes]:
                 )
             found = {}
             for name in names:
-                if not name.endswith((".xml", ".rels")):
+                if not name.lower().endswith((".xml", ".rels")):
                     continue
                 content = archive.read(name)
-                if _DECLARATION.search(content[:2000]):
+                # In another encoding, a declaration would not be found.
+                if _DECLARATION.search(content) or not _is_utf8(content):
                     raise _damaged()
                 if "/worksheets/" in name:
                     found[name.removeprefix("/")] = content
             return found
     except (zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
         raise _damaged() from error
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Return whether an XML part is UTF-8, by its bytes and by what it says of itself."""
+    declared = _ENCODING.search(content.removeprefix(codecs.BOM_UTF8)[:1000])
+    if declared is not None and declared[1].upper() not in {b"UTF-8", b"UTF8", b"US-ASCII"}:
+        return False
+    # UTF-16 and UTF-32 without a mark at their start are valid UTF-8, with zeros in it.
+    if b"\0" in content:
+        return False
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(content)
+    try:
+        for start in range(0, len(view), _DECODED_AT_ONCE):
+            decoder.decode(view[start : start + _DECODED_AT_ONCE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _read(data: bytes, parts: dict[str, bytes], *, sheet: str) -> WorkbookReading:
@@ -201,7 +227,16 @@ def _lines(worksheet: Any, formulas: Any) -> Iterator[Line]:
     written = iter(()) if formulas is None else formulas.iter_rows()
     total = 0
     for number, cells in enumerate(worksheet.iter_rows(), start=1):
-        total += len(cells)
+        if number > MAX_ROW_NUMBER:
+            raise TableError(
+                gettext_noop(
+                    "The sheet has a row with a number above %(most)s, the last one that Excel knows. "
+                    "Save the table alone, or as CSV."
+                ),
+                most=MAX_ROW_NUMBER,
+            )
+        # For each row number that is missing, openpyxl yields a row without cells.
+        total += max(len(cells), 1)
         if total > MAX_CELLS:
             raise TableError(
                 gettext_noop(

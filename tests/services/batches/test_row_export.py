@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from imagegen_app.core.csv_cells import read_rows
 from imagegen_app.models import Asset, AuditEvent, Batch, Job
-from imagegen_app.services.batches import batch_actions, row_export
+from imagegen_app.services.batches import batch_actions, row_export, row_jobs
 from imagegen_app.services.batches.lifecycle import BatchLimits
 from imagegen_app.services.library import review
 from imagegen_app.services.policy import access
@@ -23,6 +23,8 @@ from project.catalog.models import Product
 from tests import changed_rows
 from tests.services.arranged import change_job
 from tests.services.batches.test_lifecycle import prepare, products, start, version
+from tests.services.batches.test_row_sources import start_from
+from tests.services.batches.test_row_sources import table as uploaded_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +137,45 @@ def test_thousands_of_rows_are_read_in_chunks(
     assert len(chunks) == 3
     assert len(asked) < 40
     assert peak < 5_000_000
+
+
+def test_all_skipped_rows_are_listed_by_key_with_the_reason_where_it_is_known(
+    site: Site,
+    version: TemplateVersion,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(row_jobs, "MAX_INVALID_ROWS", 1)
+    keys = products(4)
+    found = start(site, version, keys)
+    Product.objects.filter(pk__in=keys[1:3]).delete()
+    prepare()
+
+    skipped = table(site.actor, Batch.objects.get(pk=found.pk))[2:]
+
+    assert [(row["row"], row["state"], row["error"]) for row in skipped] == [
+        (keys[1], "Skipped", "It no longer exists."),
+        (keys[2], "Skipped", ""),
+    ]
+
+
+def test_skipped_rows_of_a_table_are_named_by_their_number(
+    site: Site,
+    version: TemplateVersion,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(row_jobs, "MAX_INVALID_ROWS", 1)
+    monkeypatch.setattr(row_export, "_CHUNK", 2)
+    stored = uploaded_table(site, b"SKU;Name\nA-1;Cup\n;Bowl\nA-2;Jug\nA-1;Pot\nA-3;x;y\n")
+    found = start_from(site, version, stored)
+    prepare()
+
+    skipped = table(site.actor, Batch.objects.get(pk=found.pk))[2:]
+
+    assert [(row["row"], row["label"], row["error"][:21]) for row in skipped] == [
+        ("", "(row 3)", "Row 3 has no key in t"),
+        ("", "A-1 (row 5)", "It could not be used "),
+        ("", "A-3 (row 6)", "Row 6 has 3 cells, bu"),
+    ]
 
 
 def test_a_workbook_holds_the_same_cells(site: Site, batch: Batch) -> None:

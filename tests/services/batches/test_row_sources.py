@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -9,9 +10,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from imagegen_app.models import Batch, Job, UploadedTable
+from imagegen_app.models import AuditEvent, Batch, Job, UploadedTable
 from imagegen_app.services.batches import lifecycle, planning, row_jobs, table_uploads
-from imagegen_app.services.batches.lifecycle import TableSource
+from imagegen_app.services.batches.lifecycle import BatchLimits, TableSource
 from imagegen_app.services.batches.row_sources import ObjectRows, TableRows, match_choices
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
@@ -75,6 +76,25 @@ def start_from(
 
 def invalid(batch: Batch) -> list[str]:
     return [one["reason"] for one in Batch.objects.get(pk=batch.pk).invalid_rows]
+
+
+def test_rows_that_cannot_be_used_cost_nothing_and_are_no_pilot(
+    site: Site,
+    version: TemplateVersion,  # noqa: F811 - the fixture
+) -> None:
+    stored = table(site, b"SKU;Name\n;x\n;y\n;z\nA-1;Cup\nA-2;Bowl\nA-3;Jug\n")
+    each = lifecycle.estimate_cost(version, site.model, rows=1)
+    with pytest.raises(InvalidJobRequest, match="above the spending limit"):
+        start_from(site, version, stored, limits=BatchLimits(spending_limit=each * 2))
+
+    batch = start_from(site, version, stored, limits=BatchLimits(pilot=2, spending_limit=each * 3))
+    prepare()
+
+    batch.refresh_from_db()
+    event = AuditEvent.objects.get(type="batch.created")
+    assert json.loads(event.body)["data"]["estimated_cost"] == "0.06"
+    assert (batch.prepared_rows, batch.job_count, batch.pause_reason) == (5, 2, "pilot")
+    assert start_from(site, version, stored, limits=BatchLimits(pilot=3)).pilot_rows == 0
 
 
 @pytest.mark.usefixtures("db")

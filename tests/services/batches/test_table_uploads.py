@@ -11,9 +11,10 @@ import pytest
 
 from imagegen_app.core.uploaded_tables import MAX_TABLE_BYTES
 from imagegen_app.models import AuditEvent, Batch, UploadedTable, UploadedTableRow
-from imagegen_app.services.batches import table_uploads
+from imagegen_app.services.batches import batch_actions, table_uploads
+from imagegen_app.services.batches.lifecycle import BatchLimits
 from imagegen_app.services.batches.table_uploads import InvalidTable, add_table, delete_table
-from imagegen_app.services.erasure import commands
+from imagegen_app.services.erasure import commands, preview, scopes
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.policy import access
@@ -56,6 +57,15 @@ def test_the_same_content_again_is_the_same_table(site: Site) -> None:
     assert (again.is_known, again.table.pk) == (True, first.pk)
     assert UploadedTableRow.objects.count() == 3
     assert AuditEvent.objects.filter(type="uploaded_table.created").count() == 1
+
+
+def test_a_corrected_file_is_another_table(site: Site) -> None:
+    # Of the cells beyond the header, nothing but the row's problem is kept.
+    first = table(site, b"SKU;Name\nA-1;Cup;red\n")
+    corrected = add_table(actor=site.actor, name="spring.csv", data=b"SKU;Name\nA-1;Cup\n")
+
+    assert (corrected.is_known, corrected.table.pk == first.pk) == (False, False)
+    assert corrected.table.rows.get().problem == {}
 
 
 def test_a_workbook_is_stored_like_a_csv_file(site: Site) -> None:
@@ -157,6 +167,7 @@ def test_an_erasure_of_a_person_blanks_their_tables(
     version: TemplateVersion,  # noqa: F811 - the fixture
 ) -> None:
     stored = table(site)
+    digest = stored.digest
     start_from(site, version, stored)
     prepare()
     driver.drive(seconds=20)
@@ -169,6 +180,7 @@ def test_an_erasure_of_a_person_blanks_their_tables(
     stored.refresh_from_db()
     assert row is not None
     assert (row.values, stored.columns, stored.name) == ([], [], "")
+    assert_no_hash_is_left_and_the_file_can_be_uploaded_again(site, stored, digest)
 
 
 def test_an_erasure_of_one_prompt_blanks_the_row_that_it_came_from(
@@ -176,6 +188,7 @@ def test_an_erasure_of_one_prompt_blanks_the_row_that_it_came_from(
     version: TemplateVersion,  # noqa: F811 - the fixture
 ) -> None:
     stored = table(site)
+    digest = stored.digest
     batch = start_from(site, version, stored)
     prepare()
     driver.drive(seconds=20)
@@ -186,3 +199,72 @@ def test_an_erasure_of_one_prompt_blanks_the_row_that_it_came_from(
 
     kept = {row.number: bool(row.values) for row in UploadedTableRow.objects.all()}
     assert kept == {2: True, 3: False, 4: True}
+    assert_no_hash_is_left_and_the_file_can_be_uploaded_again(site, stored, digest)
+
+
+@pytest.mark.parametrize("is_person", [True, False])
+def test_an_erasure_blanks_what_the_batch_says_of_its_rows(
+    site: Site,
+    version: TemplateVersion,  # noqa: F811 - the fixture
+    is_person: bool,
+) -> None:
+    stored = table(site, CSV + b";Without a key\nA-1;The same key\n")
+    batch = start_from(
+        site,
+        version,
+        stored,
+        title="Ada's wedding.csv",
+        fixed={"product": "A cup of Ada Byron"},
+    )
+    eraser = access.actor_for(make_user("eraser", permissions=["imagegen.erase_personal_data"]))
+    prepare()
+    driver.drive(seconds=20)
+    job = batch.jobs.get(row_key="B-1")
+    scope = (
+        scopes.person_scope(f"person:{site.actor.user.pk}") if is_person else scopes.job_scope(job)
+    )
+    rows = Batch.objects.get(pk=batch.pk).rows
+    lines = {line.label: line.count for line in preview.preview(eraser, scope).tables}
+    assert lines["batches"] == 1
+
+    proved = commands.erase(eraser, scope, reason="asked for").proof
+
+    batch = Batch.objects.get(pk=batch.pk)
+    assert proved is not None
+    assert not [one for one in proved.findings if "batch" in one.place]
+    assert (batch.mapping["fixed"], batch.mapping["variables"]) == ({}, {"product": "Name"})
+    assert (len(batch.invalid_rows), batch.row_count, batch.rows) == (2, 5, rows)
+    left = json.dumps([batch.title, batch.mapping, batch.invalid_rows])
+    assert not [text for text in ("Ada", "A-1", "row 5", "key in") if text in left]
+    assert batch.title
+    assert preview.preview(eraser, scope).is_empty
+
+
+def test_rows_that_wait_are_made_before_their_values_are_erased(
+    site: Site,
+    version: TemplateVersion,  # noqa: F811 - the fixture
+) -> None:
+    batch = start_from(
+        site, version, table(site), limits=BatchLimits(pilot=1), fixed={"product": "Cups of Ada"}
+    )
+    prepare()
+    driver.drive(seconds=20)
+    eraser = access.actor_for(make_user("eraser", permissions=["imagegen.erase_personal_data"]))
+    with pytest.raises(scopes.CannotErase, match="not made the jobs of all its rows"):
+        commands.erase_prompt(eraser, job=batch.jobs.get(), reason="asked for")
+    batch_actions.cancel(actor=site.actor, batch=batch)
+
+    commands.erase_prompt(eraser, job=batch.jobs.get(), reason="asked for")
+
+    assert Batch.objects.get(pk=batch.pk).mapping["fixed"] == {}
+
+
+def assert_no_hash_is_left_and_the_file_can_be_uploaded_again(
+    site: Site, stored: UploadedTable, digest: str
+) -> None:
+    stored.refresh_from_db()
+    assert stored.digest != digest
+    assert not AuditEvent.objects.filter(body__contains=digest).exists()
+    again = add_table(actor=site.actor, name="spring.csv", data=CSV)
+    assert (again.is_known, again.table.digest) == (False, digest)
+    assert all(row.values for row in again.table.rows.all())

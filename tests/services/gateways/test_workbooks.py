@@ -121,6 +121,33 @@ def test_entities_are_never_expanded() -> None:
         read_workbook(repacked(workbook(["a"], ["b"]), sharedStrings=hostile))
 
 
+def test_entities_are_found_behind_long_white_space_and_in_other_encodings() -> None:
+    declared = '<!DOCTYPE x [<!ENTITY a "aaaa">]><sst>&a;</sst>'
+    latin = '<?xml version="1.0" encoding="ISO-8859-1"?><sst/>'
+    for hostile in (
+        f'<?xml version="1.0"?>{" " * 2100}{declared}'.encode(),
+        f'<?xml version="1.0" encoding="UTF-16"?>{declared}'.encode("utf-16"),
+        declared.encode("utf-16-le"),
+        latin.encode(),
+        b"<sst>\xe4</sst>",
+    ):
+        with pytest.raises(TableError, match="damaged"):
+            read_workbook(repacked(workbook(["a"], ["b"]), sharedStrings=hostile))
+
+
+def test_a_row_far_below_is_refused_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = workbook(["a"], ["b"])
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml")
+    monkeypatch.setattr(workbooks, "MAX_ROW_NUMBER", 3000)
+    far = repacked(data, sheet1=sheet.replace(b'<row r="2"', b'<row r="100000"'))
+    with pytest.raises(TableError, match="a number above 3000, the last one that Excel knows"):
+        read_workbook(far)
+    monkeypatch.setattr(workbooks, "MAX_CELLS", 2000)
+    with pytest.raises(TableError, match="more than 2000 cells up to row 2001"):
+        read_workbook(far)
+
+
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
