@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app.models import Asset, AuditEvent, Batch, Grant, Job
+from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.batches import batch_actions, regeneration, row_list
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import creation
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["version"]
 NOTE = "Show the handle  on the left"
 WORDS = "Show the handle on the left"
+BLOCK_LIST = {
+    "BACKEND": "imagegen_app.moderation.block_list.BlockList",
+    "NAME": "words",
+    "STAGES": ["prompt"],
+    "OPTIONS": {"terms": ["forbidden"]},
+}
 
 
 @pytest.fixture
@@ -119,14 +126,7 @@ def test_a_note_that_a_screener_blocks_leaves_the_old_image_and_records_the_refu
 ) -> None:
     settings.IMAGEGEN = {
         **settings.IMAGEGEN,
-        "SCREENERS": [
-            {
-                "BACKEND": "imagegen_app.moderation.block_list.BlockList",
-                "NAME": "words",
-                "STAGES": ["prompt"],
-                "OPTIONS": {"terms": ["forbidden"]},
-            }
-        ],
+        "SCREENERS": [BLOCK_LIST],
     }
     with pytest.raises(creation.PromptBlocked):
         regeneration.regenerate(actor=site.actor, asset=image, note="Make it forbidden")
@@ -137,6 +137,25 @@ def test_a_note_that_a_screener_blocks_leaves_the_old_image_and_records_the_refu
     assert image.review_state == "pending"
     assert image.job.pk in {one.pk for one in row_list.current_jobs(batch_of(image))}
     regeneration.regenerate(actor=site.actor, asset=image, note="Make it brighter")
+
+
+def test_whoever_asks_does_not_read_the_prompt_of_the_other_person(
+    site: Site, image: Asset, settings: Any
+) -> None:
+    other = access.actor_for(
+        make_user(groups=["Image editors"], permissions=["imagegen.view_asset"])
+    )
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "SCREENERS": [BLOCK_LIST]}
+    with pytest.raises(creation.PromptBlocked):
+        regeneration.regenerate(actor=other, asset=image, note="Make it forbidden")
+    blocked = Job.objects.get(state="blocked")
+    new = regeneration.regenerate(actor=other, asset=image, note=NOTE)
+
+    assert [prompt_access.read_prompt(other, job) for job in (image.job, blocked, new)] == [
+        None,
+        None,
+        None,
+    ]
 
 
 def test_grant_budget_and_permission_are_those_of_whoever_asks(site: Site, image: Asset) -> None:
