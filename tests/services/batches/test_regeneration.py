@@ -10,8 +10,10 @@ import pytest
 from imagegen_app.models import Asset, AuditEvent, Batch, Grant, Job
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.batches import batch_actions, regeneration, row_list
+from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import creation
+from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.jobs import leases, transitions
 from imagegen_app.services.library import review
 from imagegen_app.services.policy import access, budget_refusals
@@ -20,6 +22,7 @@ from imagegen_app.testing.factories import make_user
 from tests.services.batches.test_lifecycle import prepare, products, start, version, with_budget
 
 if TYPE_CHECKING:
+    from imagegen_app.core.actors import Person
     from imagegen_app.models import TemplateVersion
     from tests.services.conftest import Site
 
@@ -156,6 +159,19 @@ def test_whoever_asks_does_not_read_the_prompt_of_the_other_person(
         None,
         None,
     ]
+
+
+def test_what_was_erased_is_not_made_anew(site: Site, image: Asset) -> None:
+    erasure.erase_prompt(site_officer(), job=image.job, reason="asked")
+
+    with pytest.raises(InvalidJobRequest, match="prompt was erased"):
+        regeneration.regenerate(actor=site.actor, asset=Asset.objects.get(pk=image.pk), note=NOTE)
+
+    assert Job.objects.count() == 1
+
+
+def site_officer() -> Person:
+    return access.actor_for(make_user("cora", permissions=["imagegen.erase_personal_data"]))
 
 
 def test_grant_budget_and_permission_are_those_of_whoever_asks(site: Site, image: Asset) -> None:

@@ -108,6 +108,17 @@ def test_a_refused_row_keeps_the_reason_and_can_be_asked_for_again(
     assert RequestedRerun.objects.filter(refusal="").count() == 2
 
 
+def test_a_row_whose_prompt_was_erased_meanwhile_is_refused(site: Site, batch: Batch) -> None:
+    again(site, batch, RowFilter(state="cancelled"))
+    for job in row_list.filtered_jobs(batch, RowFilter(state="cancelled")):
+        change_job(job, prompt="", variables={}, prompt_erased_at=clock.now())
+    prepare()
+
+    assert all("prompt was erased" in one.refusal for one in RequestedRerun.objects.all())
+    assert RequestedRerun.objects.count() == 2
+    assert not Job.objects.filter(replaces__isnull=False).exists()
+
+
 def test_rows_wait_while_a_person_has_paused_the_batch_but_not_for_its_pilot(
     site: Site, batch: Batch
 ) -> None:
