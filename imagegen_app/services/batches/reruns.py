@@ -46,6 +46,21 @@ def waiting() -> QuerySet[RequestedRerun]:
     return found
 
 
+def is_any_waiting(batch: Batch) -> bool:
+    """Return whether something that was asked for waits for a worker."""
+    return _waiting_in(batch).exists()
+
+
+def end_waiting(batch: Batch, *, reason: str) -> int:
+    """End what waits for a worker, with the reason; joins the use case that records it."""
+    return _waiting_in(batch).update(refusal=reason)
+
+
+def _waiting_in(batch: Batch) -> QuerySet[RequestedRerun]:
+    found: QuerySet[RequestedRerun] = RequestedRerun.objects.filter(batch=batch, refusal="")
+    return found
+
+
 def repeatable(jobs: QuerySet[Job], *, has_new_seed: bool) -> QuerySet[Job]:
     """Return those of some jobs that can be requested again: failed ones, or any with a new seed.
 
@@ -81,11 +96,14 @@ def create_next(batch: Batch) -> bool:
 
     :raises StorageUnavailable: if an input image cannot be read at present; it is tried again.
     """
-    rows = RequestedRerun.objects.filter(batch=batch, refusal="").select_related(
+    rows = _waiting_in(batch).select_related(
         "job__template_version__template", "job__image_model__provider", "job__batch"
     )
     found = list(rows.order_by("pk")[:AT_ONCE])
     for row in found:
+        if not _waiting_in(batch).filter(pk=row.pk).exists():
+            # The batch was cancelled meanwhile.
+            continue
         refusal = _create(row)
         _finish(row, refusal)
     return bool(found)
