@@ -7,11 +7,13 @@ refused is kept with its reason, for the batch's page.
 from __future__ import annotations
 
 import hashlib
+import logging
+import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from django.contrib.auth import get_user_model
-from django.db import router
+from django.db import InterfaceError, OperationalError, router
 from django.db.models import OuterRef
 from django.utils.translation import gettext as _
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
     from imagegen_app.models import Batch
     from imagegen_app.services.job_requests.values import JobRequest
+
+logger = logging.getLogger("imagegen.batches")
 
 #: Jobs that a worker creates at a time: it does nothing else meanwhile.
 AT_ONCE: Final = 20
@@ -104,9 +108,33 @@ def create_next(batch: Batch) -> bool:
         if not _waiting_in(batch).filter(pk=row.pk).exists():
             # The batch was cancelled meanwhile.
             continue
-        refusal = _create(row)
-        _finish(row, refusal)
+        _finish(row, _create_safely(row))
     return bool(found)
+
+
+def _create_safely(row: RequestedRerun) -> str:
+    """Request the new job; return why there is none, also after an unexpected error.
+
+    A batch that is paused for its pilot cannot be paused for the error: the row would be tried for ever.
+    """
+    try:
+        return _create(row)
+    except (StorageUnavailable, InterfaceError, OperationalError):
+        raise
+    except Exception as error:  # noqa: BLE001 - it is logged, without its text
+        # Perhaps of the site's own code. Its text may repeat the prompt, so only its place is logged.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        logger.error(  # noqa: TRY400 - see above
+            "The job %s was not requested again: %s in %s, line %s.",
+            row.job_id,
+            type(error).__name__,
+            place.filename,
+            place.lineno,
+        )
+        return _(
+            "The site's own software failed when it requested this row again. Ask an image "
+            "administrator to look into the worker's log."
+        )
 
 
 def _create(row: RequestedRerun) -> str:
