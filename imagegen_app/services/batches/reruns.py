@@ -12,18 +12,17 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from django.contrib.auth import get_user_model
-from django.db import InterfaceError, OperationalError, router
+from django.db import InterfaceError, OperationalError
 from django.db.models import OuterRef
 from django.utils.translation import gettext as _
 
-from imagegen_app.core.actors import Person
 from imagegen_app.core.states import FINAL_STATES, JobState
 from imagegen_app.models import Job, RequestedRerun
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import composition, creation, from_job
 from imagegen_app.services.job_requests.model_options import require_capabilities
 from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.storage_refusals import StorageUnavailable
 
@@ -139,13 +138,9 @@ def _create_safely(row: RequestedRerun) -> str:
 
 def _create(row: RequestedRerun) -> str:
     """Request the new job; return why that is refused, or an empty text."""
-    people = get_user_model()
-    # Loaded anew, so that a permission withdrawn meanwhile no longer counts.
-    known = people.objects.using(router.db_for_write(people))
-    user = None if row.requester_id is None else known.filter(pk=row.requester_id).first()
-    if user is None or not user.is_active:
+    actor = access.active_person(row.requester_id)
+    if actor is None:
         return _("The account that asked for it no longer exists.")
-    actor = Person(user)
     try:
         job_request = from_job.job_request_from(actor=actor, job=row.job)
         if row.has_new_seed:

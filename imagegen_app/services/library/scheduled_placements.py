@@ -10,14 +10,13 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from imagegen_app import database
-from imagegen_app.core.actors import Person, System
+from imagegen_app.core.actors import System
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import ScheduledPlacement
 from imagegen_app.services.foundation import clock, event_log, past_events
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from django.db.models import Model, QuerySet
 
-    from imagegen_app.core.actors import Actor
+    from imagegen_app.core.actors import Actor, Person
     from imagegen_app.models import Asset, Batch
 
 logger = logging.getLogger("imagegen.placement")
@@ -217,13 +216,12 @@ def _place(key: int) -> bool:
     if row is None:
         # Cancelled, moved or placed by another worker meanwhile.
         return False
-    reason, code = _drop_reason(row)
-    if not reason:
+    person = access.active_person(row.requester_id)
+    reason, code = _drop_reason(row, person)
+    if person is not None and not reason:
         target: Any = row.target
         try:
-            placement.attach(
-                actor=Person(_person(row)), asset=row.asset, target=target, field=row.field
-            )
+            placement.attach(actor=person, asset=row.asset, target=target, field=row.field)
         except StorageUnavailable:
             raise
         except ActionRefused as refusal:
@@ -236,10 +234,9 @@ def _place(key: int) -> bool:
     return True
 
 
-def _drop_reason(row: ScheduledPlacement) -> tuple[str, str]:
+def _drop_reason(row: ScheduledPlacement, person: Person | None) -> tuple[str, str]:
     """Return why a due image is not placed, in words and as a code; both empty if it may be."""
-    user = _person(row)
-    if user is None or not user.is_active:
+    if person is None:
         return _("The account that scheduled it is no longer active."), "account_gone"
     try:
         target = row.target
@@ -253,13 +250,6 @@ def _drop_reason(row: ScheduledPlacement) -> tuple[str, str]:
     if placement.value_of(target, row.field)[:300] != row.present_value:
         return _("Somebody has changed the object's image meanwhile."), "object_changed"
     return "", ""
-
-
-def _person(row: ScheduledPlacement) -> Any:
-    """Return who scheduled it as they are now, so that a permission withdrawn no longer counts."""
-    if row.requester_id is None:
-        return None
-    return database.accounts(get_user_model()).filter(pk=row.requester_id).first()
 
 
 @use_case(audited=False)

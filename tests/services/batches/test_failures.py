@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.auth import get_user_model
 
 from imagegen_app.core.types import Operation
 from imagegen_app.models import Batch, Job, RequestedRerun
@@ -73,6 +74,27 @@ def test_an_unexpected_error_ends_one_row_that_is_requested_again_during_a_pilot
     assert Job.objects.filter(replaces__isnull=False).count() == 1
     assert str(first) in caplog.text
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_batch_of_who_is_no_longer_there_is_paused_and_does_not_go_on_as_the_system(
+    site: Site, version: TemplateVersion, *, is_deleted: bool
+) -> None:
+    batch = start(site, version, products(2))
+    prepare()
+    for job in leases.claim(limit=2, owner="w"):
+        transitions.cancel(job, None, charge=None)
+    batch_actions.rerun_failed(actor=site.actor, batch=batch)
+    if is_deleted:
+        change(batch, requester=None)
+    else:
+        get_user_model().objects.filter(pk=site.actor.user.pk).update(is_active=False)
+
+    prepare()
+
+    batch.refresh_from_db()
+    assert batch.pause_reason == "refused"
+    assert not Job.objects.filter(replaces__isnull=False).exists()
 
 
 def test_rows_requested_again_wait_for_a_storage_that_fails(
