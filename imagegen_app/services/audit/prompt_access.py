@@ -48,7 +48,11 @@ def own_prompts(actor: Actor, jobs: Iterable[Job]) -> set[UUID]:
     if not isinstance(actor, Person):
         return set()
     mine = [job for job in jobs if job.requester_id == actor.user.pk]
-    derived = {job.pk for job in mine if job.replaces_id or job.root_id or job.batch_id}
+    derived = {
+        job.pk
+        for job in mine
+        if any(key is not None for key in (job.replaces_id, job.root_id, job.batch_id))
+    }
     sources: dict[UUID, list[UUID]] = {}
     wanted = derived
     for _step in range(_MOST_STEPS):
