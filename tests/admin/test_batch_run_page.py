@@ -14,10 +14,11 @@ from django.utils import timezone
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import Asset, AuditEvent, Batch, Job, Placement, ScheduledPlacement
-from imagegen_app.services.batches import row_export, row_jobs, row_list
+from imagegen_app.services.batches import batch_actions, row_export, row_jobs, row_list
 from imagegen_app.services.foundation import clock, wakeups
 from imagegen_app.services.jobs import leases, transitions
 from imagegen_app.services.library import review, scheduled_placements
+from imagegen_app.services.policy import access
 from imagegen_app.services.worker import driver
 from project.catalog.models import Product
 from tests import changed_rows
@@ -126,6 +127,30 @@ def test_a_new_seed_is_priced_before_it_is_requested_and_made_once(browser: Clie
     assert "requested again already" in second
     assert "errornote" not in second + third
     assert Job.objects.filter(replaces__isnull=False).count() == 2
+
+
+def test_rows_that_wait_to_be_requested_again_are_paused_and_cancelled(browser: Client) -> None:
+    batch = made(browser, cancelled=1)
+    changed_rows.change(batch, max_failure_percent=0)
+    batch_actions.request_reruns(
+        actor=access.actor_for(batch.requester),
+        batch=batch,
+        jobs=row_list.filtered_jobs(batch, row_list.RowFilter(state="cancelled")),
+    )
+    waiting = status(browser, batch)
+    browser.post(run_url(batch), {"pause": ""})
+    paused = status(browser, batch)
+    browser.post(run_url(batch), {"cancel": ""})
+    cancelled = status(browser, batch)
+
+    assert "1 row waits to be requested again." in waiting
+    assert 'name="pause"' in waiting
+    assert 'name="cancel"' in waiting
+    assert "data-done" not in waiting
+    assert "data-done" in paused
+    assert "waits to be requested again" not in cancelled
+    assert 'name="cancel"' not in cancelled
+    assert "data-done" in cancelled
 
 
 def test_a_filter_that_finds_others_by_now_is_shown_again(browser: Client) -> None:

@@ -65,6 +65,8 @@ def status_context(actor: Person, batch: Batch, values: Mapping[str, str]) -> di
     shows_money = batch.requester_id == actor.user.pk or access.has_permission(actor, "view_costs")
     seconds = batch_outlook.remaining_seconds(batch, counts, numbers)
     running = next((one.count for one in numbers.states if one.value == "running"), 0)
+    # A pause holds what waits, except that of a pilot.
+    will_create = to_create and (not is_paused or batch.pause_reason == "pilot")
     context: dict[str, Any] = {
         "counts": counts,
         "percent": 100 * (counts.ended + counts.invalid_rows) // (counts.rows or 1),
@@ -72,10 +74,11 @@ def status_context(actor: Person, batch: Batch, values: Mapping[str, str]) -> di
         "may_steer": batch.requester_id == actor.user.pk
         or access.has_permission(actor, "cancel_any_job"),
         "may_request": access.has_permission(actor, "request_job"),
-        "may_cancel": not counts.is_finished and batch.cancelled_at is None,
+        "may_cancel": (to_create or not counts.is_finished) and batch.cancelled_at is None,
+        "may_pause": to_create or not counts.is_finished,
         "is_paused": is_paused,
         #: Nothing changes any more until a person does something.
-        "is_settled": not to_create and (counts.is_finished or (is_paused and not is_moving)),
+        "is_settled": not will_create and (counts.is_finished or (is_paused and not is_moving)),
         "pause_sentence": _pause_reason(batch, is_moving=is_moving, undecided=undecided),
         #: Calls that were sent before the pause: they are billed, and so they are finished.
         "draining": running if is_paused and batch.pause_reason != "pilot" else 0,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
-from imagegen_app.core.actors import Person
 from imagegen_app.core.states import FINAL_STATES, ReviewState
 from imagegen_app.core.variables import variables_from
 from imagegen_app.models import (
@@ -20,6 +20,7 @@ from imagegen_app.models import (
     PromptTemplate,
     TemplateVersion,
 )
+from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.batches import composed_today
 from imagegen_app.services.batches.composed_today import Comparison, OutdatedImage
 from imagegen_app.services.gateways import content_fields
@@ -62,6 +63,7 @@ class PlacementScan:
         self._read_shared(list(jobs.values()))
         sources = {row.pk: self._sources_of(jobs[row.pk]) for row in rows}
         instances = self._instances([row.object_id for row in rows])
+        readable = self._readable(jobs.values())
         found = []
         for row in rows:
             instance, origin = instances.get(row.object_id), sources[row.pk]
@@ -72,12 +74,16 @@ class PlacementScan:
             if placements.value_of(instance, self.target.field) != row.placed_value:
                 # Somebody has put another image there by hand.
                 continue
-            today = self._compare(job, origin, instance)
+            may_read = job.pk in readable
+            today = self._compare(job, origin, instance, may_read=may_read)
+            if today.changes and not today.problem and origin.fixed and not may_read:
+                # A new batch would be the reader's own, with the words of somebody else in it.
+                today = replace(today, problem=_others_words())
             if today.is_outdated:
                 found.append(OutdatedImage(row, instance, job, today))
         return self.with_requests(self._without_kept(found))
 
-    def _compare(self, job: Job, sources: Sources, instance: Model) -> Today:
+    def _compare(self, job: Job, sources: Sources, instance: Model, *, may_read: bool) -> Today:
         current = self._current_of(job)
         assert current is not None  # noqa: S101 - there would be no sources
         return self.comparison.compare(
@@ -86,13 +92,14 @@ class PlacementScan:
             kit=_kit_today(job, current),
             sources=sources,
             instance=instance,
-            shows_values=job.batch_id is not None or self._may_read(job),
+            shows_values=job.batch_id is not None or may_read,
         )
 
-    def _may_read(self, job: Job) -> bool:
-        actor = self.actor
-        is_own = isinstance(actor, Person) and job.requester_id == actor.user.pk
-        return is_own or access.has_permission(actor, "view_prompt")
+    def _readable(self, jobs: Collection[Job]) -> set[UUID]:
+        """Return the keys of those jobs whose prompts the actor may read."""
+        if access.has_permission(self.actor, "view_prompt"):
+            return {job.pk for job in jobs}
+        return prompt_access.own_prompts(self.actor, jobs)
 
     def _current_of(self, job: Job) -> TemplateVersion | None:
         version = job.template_version
@@ -218,6 +225,13 @@ def _kit_today(job: Job, current: TemplateVersion) -> BrandKitVersion | None:
     if used is None or not is_chosen or used.kit.is_archived:
         return None
     return used.kit.current
+
+
+def _others_words() -> str:
+    return _(
+        "Some of its values were given by somebody else, and you may not read them. "
+        "Ask whoever requested it, or may read all prompts, to make it anew."
+    )
 
 
 def _read(rows: QuerySet[Any], known: dict[Any, Any], keys: Collection[Any]) -> None:

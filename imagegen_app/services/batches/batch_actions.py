@@ -77,7 +77,7 @@ def pause(*, actor: Actor, batch: Batch) -> None:
         raise _refusal(locked, _("The batch was cancelled."), "batch.cancelled")
     if locked.paused_at is not None:
         raise _refusal(locked, _("The batch is already paused."), "batch.paused", is_done=True)
-    if batch_counts.is_finished(locked):
+    if _has_ended(locked):
         raise _refusal(locked, _("The batch has finished."))
     batch_counts.pause(locked, reason="person", actor=actor)
 
@@ -85,6 +85,8 @@ def pause(*, actor: Actor, batch: Batch) -> None:
 @use_case()
 def cancel(*, actor: Actor, batch: Batch) -> None:
     """Request the cancellation of all unfinished jobs; a worker cancels them one by one.
+
+    Rows that wait to be requested again end with it, also where all jobs have ended.
 
     :raises NotPermitted: if it is another person's batch, and the actor may not cancel every job.
     :raises BatchActionRefused: if it was cancelled already, or has finished.
@@ -94,7 +96,7 @@ def cancel(*, actor: Actor, batch: Batch) -> None:
     waiting = locked.jobs.filter(cancel_requested_at__isnull=True).exclude(
         state__in=sorted(FINAL_STATES)
     )
-    if locked.cancelled_at is None and batch_counts.is_finished(locked):
+    if locked.cancelled_at is None and _has_ended(locked):
         raise _refusal(locked, _("The batch has finished."))
     changed = Batch.objects.filter(pk=locked.pk, cancelled_at__isnull=True).update(
         cancelled_at=now, paused_at=None, pause_reason=""
@@ -103,11 +105,17 @@ def cancel(*, actor: Actor, batch: Batch) -> None:
         cancel_requested_at=now, due_at=now, is_held=False
     )
     changed += waiting.exclude(state=JobState.UNCERTAIN.value).update(cancel_requested_at=now)
-    if not changed:
+    reruns_ended = reruns.end_waiting(locked, reason=_("The batch was cancelled."))
+    if not changed and not reruns_ended:
         raise _refusal(
             locked, _("The batch is already cancelled."), "batch.cancelled", is_done=True
         )
-    event_log.record(actor, "batch.cancelled", subject=locked)
+    event_log.record(
+        actor,
+        "batch.cancelled",
+        subject=locked,
+        data={"count": reruns_ended} if reruns_ended else {},
+    )
     wake("drive")
 
 
@@ -188,6 +196,11 @@ def request_reruns(
     )
     wake("drive")
     return len(new)
+
+
+def _has_ended(batch: Batch) -> bool:
+    """Return whether all jobs of a batch have ended, and no row waits to be requested again."""
+    return batch_counts.is_finished(batch) and not reruns.is_any_waiting(batch)
 
 
 def _locked(actor: Actor, batch: Batch) -> Batch:

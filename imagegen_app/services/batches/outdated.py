@@ -20,6 +20,7 @@ from imagegen_app.models import (
     Placement,
     PromptTemplate,
 )
+from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.batches import lifecycle
 from imagegen_app.services.batches._placement_scan import PlacementScan
 from imagegen_app.services.batches.lifecycle import BatchLimits
@@ -125,19 +126,13 @@ def refresh(
             remedy=_("Select at least one."),
         )
     scan = PlacementScan(actor, target)
-    images = _unasked(scan, [one for one in _chosen(scan, shown) if one.is_refreshable])
+    chosen = _chosen(scan, shown)
+    images = _unasked(scan, [one for one in chosen if one.is_refreshable])
     groups: dict[str, list[OutdatedImage]] = defaultdict(list)
     for one in images:
         groups[_group_key(one)].append(one)
     if not groups:
-        raise NothingToRefresh(
-            _("No images were requested."),
-            reason=_(
-                "None of these images is out of date any more, or all were asked for already."
-            ),
-            remedy=_("Load the page again."),
-            is_already_done=True,
-        )
+        raise _nothing_left(chosen)
     if len(groups) > MAX_BATCHES:
         raise TooManyBatches(
             _("No images were requested."),
@@ -179,6 +174,18 @@ def keep(*, actor: Actor, target: Target, shown: Sequence[tuple[int, str]]) -> i
     return len(images)
 
 
+def _nothing_left(images: list[OutdatedImage]) -> NothingToRefresh:
+    """Return the refusal for images of which none can be made anew."""
+    problem = next((one.today.problem for one in images if one.today.problem), "")
+    return NothingToRefresh(
+        _("No images were requested."),
+        reason=problem
+        or _("None of these images is out of date any more, or all were asked for already."),
+        remedy="" if problem else _("Load the page again."),
+        is_already_done=not problem,
+    )
+
+
 def _unasked(scan: PlacementScan, images: list[OutdatedImage]) -> list[OutdatedImage]:
     """Return those for which nobody else has asked at the same moment."""
     _lock_templates({one.today.version.template_id for one in images})
@@ -210,6 +217,9 @@ def _chosen(scan: PlacementScan, shown: Sequence[tuple[int, str]] | None) -> lis
 
 def _start(actor: Actor, target: Target, images: list[OutdatedImage], key: str) -> Batch:
     today = images[0].today
+    if today.sources.fixed:
+        # The new batch holds the values of the earlier jobs, which all of them share.
+        prompt_access.read_prompt(actor, images[0].job)
     # An object shows one image in a field: the newest placement is the first.
     keys = list(dict.fromkeys(one.placement.object_id for one in images))
     return lifecycle.start(

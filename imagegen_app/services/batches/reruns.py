@@ -7,21 +7,22 @@ refused is kept with its reason, for the batch's page.
 from __future__ import annotations
 
 import hashlib
+import logging
+import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from django.contrib.auth import get_user_model
-from django.db import router
+from django.db import InterfaceError, OperationalError
 from django.db.models import OuterRef
 from django.utils.translation import gettext as _
 
-from imagegen_app.core.actors import Person
 from imagegen_app.core.states import FINAL_STATES, JobState
 from imagegen_app.models import Job, RequestedRerun
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import composition, creation, from_job
 from imagegen_app.services.job_requests.model_options import require_capabilities
 from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.storage_refusals import StorageUnavailable
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from imagegen_app.models import Batch
     from imagegen_app.services.job_requests.values import JobRequest
+
+logger = logging.getLogger("imagegen.batches")
 
 #: Jobs that a worker creates at a time: it does nothing else meanwhile.
 AT_ONCE: Final = 20
@@ -43,6 +46,21 @@ def waiting() -> QuerySet[RequestedRerun]:
     found: QuerySet[RequestedRerun] = RequestedRerun.objects.filter(
         batch=OuterRef("pk"), refusal=""
     )
+    return found
+
+
+def is_any_waiting(batch: Batch) -> bool:
+    """Return whether something that was asked for waits for a worker."""
+    return _waiting_in(batch).exists()
+
+
+def end_waiting(batch: Batch, *, reason: str) -> int:
+    """End what waits for a worker, with the reason; joins the use case that records it."""
+    return _waiting_in(batch).update(refusal=reason)
+
+
+def _waiting_in(batch: Batch) -> QuerySet[RequestedRerun]:
+    found: QuerySet[RequestedRerun] = RequestedRerun.objects.filter(batch=batch, refusal="")
     return found
 
 
@@ -81,25 +99,48 @@ def create_next(batch: Batch) -> bool:
 
     :raises StorageUnavailable: if an input image cannot be read at present; it is tried again.
     """
-    rows = RequestedRerun.objects.filter(batch=batch, refusal="").select_related(
+    rows = _waiting_in(batch).select_related(
         "job__template_version__template", "job__image_model__provider", "job__batch"
     )
     found = list(rows.order_by("pk")[:AT_ONCE])
     for row in found:
-        refusal = _create(row)
-        _finish(row, refusal)
+        if not _waiting_in(batch).filter(pk=row.pk).exists():
+            # The batch was cancelled meanwhile.
+            continue
+        _finish(row, _create_safely(row))
     return bool(found)
+
+
+def _create_safely(row: RequestedRerun) -> str:
+    """Request the new job; return why there is none, also after an unexpected error.
+
+    A batch that is paused for its pilot cannot be paused for the error: the row would be tried for ever.
+    """
+    try:
+        return _create(row)
+    except (StorageUnavailable, InterfaceError, OperationalError):
+        raise
+    except Exception as error:  # noqa: BLE001 - it is logged, without its text
+        # Perhaps of the site's own code. Its text may repeat the prompt, so only its place is logged.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        logger.error(  # noqa: TRY400 - see above
+            "The job %s was not requested again: %s in %s, line %s.",
+            row.job_id,
+            type(error).__name__,
+            place.filename,
+            place.lineno,
+        )
+        return _(
+            "The site's own software failed when it requested this row again. Ask an image "
+            "administrator to look into the worker's log."
+        )
 
 
 def _create(row: RequestedRerun) -> str:
     """Request the new job; return why that is refused, or an empty text."""
-    people = get_user_model()
-    # Loaded anew, so that a permission withdrawn meanwhile no longer counts.
-    known = people.objects.using(router.db_for_write(people))
-    user = None if row.requester_id is None else known.filter(pk=row.requester_id).first()
-    if user is None or not user.is_active:
+    actor = access.active_person(row.requester_id)
+    if actor is None:
         return _("The account that asked for it no longer exists.")
-    actor = Person(user)
     try:
         job_request = from_job.job_request_from(actor=actor, job=row.job)
         if row.has_new_seed:

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.core.actors import Person
 from imagegen_app.core.csv_cells import CsvTable, guarded
 from imagegen_app.models import Asset, Batch, ImageModel, Job, Placement
+from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.batches import lifecycle, row_list, row_sources
 from imagegen_app.services.foundation import event_log, stored_messages
 from imagegen_app.services.foundation.unit import use_case
@@ -55,6 +56,8 @@ _COLUMNS_READ: Final = (
     "error_code",
     "error_message",
     "requester",
+    "replaces",
+    "root",
     "prompt",
     "seed",
     "image_model",
@@ -168,11 +171,13 @@ def _lines(batch: Batch, reader: _Reader) -> Iterator[list[object]]:
     while chunk := list((jobs if last is None else jobs.filter(pk__gt=last))[:_CHUNK]):
         labels = lifecycle.row_labels(batch, [job.row_key for job in chunk])
         images = _images_of(chunk)
+        own_prompts = prompt_access.own_prompts(reader.actor, chunk)
         for job in chunk:
             # Of a chain, only the last pass has images that count; its others say how they ended.
             found = images.get(job.pk, [])
             label, model = labels.get(job.row_key, ""), models.get(job.image_model_id, "")
-            row = _line(job, label, model, reader)
+            shows_prompt = reader.reads_all_prompts or job.pk in own_prompts
+            row = _line(job, label, model, reader, shows_prompt=shows_prompt)
             if not found:
                 yield [*row, *[""] * _IMAGE_COLUMNS]
             for number, asset in enumerate(found):
@@ -228,14 +233,13 @@ def _images_of(jobs: Sequence[Job]) -> dict[object, list[Asset]]:
     return found
 
 
-def _line(job: Job, label: str, model: str, reader: _Reader) -> list[object]:
-    is_own = isinstance(reader.actor, Person) and job.requester_id == reader.actor.user.pk
+def _line(job: Job, label: str, model: str, reader: _Reader, *, shows_prompt: bool) -> list[object]:
     return [
         job.row_key,
         label,
         str(job.get_state_display()),
         row_list.error_words(job),
-        job.prompt if is_own or reader.reads_all_prompts else "",
+        job.prompt if shows_prompt else "",
         job.seed,
         model,
         job.actual_cost if reader.shows_money else "",

@@ -11,11 +11,11 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from django.contrib.auth import get_user_model
-from django.db import InterfaceError, OperationalError, router
+from django.db import InterfaceError, OperationalError
 from django.db.models import Exists, F, Q
+from django.utils.translation import gettext as _
 
-from imagegen_app.core.actors import Person, System
+from imagegen_app.core.actors import System
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Batch, Job
@@ -25,7 +25,7 @@ from imagegen_app.services.foundation.unit import skip_audit_event, use_case
 from imagegen_app.services.gateways import screening
 from imagegen_app.services.job_requests import composition, creation, from_job
 from imagegen_app.services.jobs import batch_counts, pass_chain
-from imagegen_app.services.policy import budget_refusals
+from imagegen_app.services.policy import access, budget_refusals
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.storage_refusals import StorageUnavailable
 
@@ -253,8 +253,18 @@ def _stop_rerun(batch: Batch) -> None:
 
 
 def _actor(batch: Batch) -> Actor:
-    if batch.requester_id is None:
+    """Return who started the batch, as they are now.
+
+    :raises NotPermitted: if it was a person whose account was deleted or is not active any more.
+    """
+    if batch.actor_kind == "system":
         return System(batch.actor_id)
-    # Loaded anew, so that a permission withdrawn meanwhile no longer counts.
-    people = get_user_model()
-    return Person(people.objects.using(router.db_for_write(people)).get(pk=batch.requester_id))
+    # A person's batch never goes on as the system: no grant, group or budget of theirs would count.
+    person = access.active_person(batch.requester_id)
+    if person is None:
+        raise access.NotPermitted(
+            _("The next rows were not requested."),
+            reason=_("The account that started the batch is no longer active."),
+            remedy=access.contact_sentence(),
+        )
+    return person

@@ -18,7 +18,12 @@ from imagegen_app.services.job_requests import (
     fixed_guides,
     kit_effects,
 )
-from imagegen_app.services.job_requests.values import AppliedKit, ContentOrigin, InputSource
+from imagegen_app.services.job_requests.values import (
+    AppliedKit,
+    ContentOrigin,
+    InputSource,
+    InvalidJobRequest,
+)
 from imagegen_app.services.jobs.rebuilding import guide_of
 from imagegen_app.services.policy import closed_content
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
@@ -35,12 +40,18 @@ def job_request_from(*, actor: Actor, job: Job, instruction: str = "") -> JobReq
 
     `instruction` is put behind its prompt, and so are those that were put behind it before.
 
-    :raises InvalidJobRequest: if a part is no longer valid.
+    :raises InvalidJobRequest: if a part is no longer valid, or its prompt was erased.
     :raises StorageUnavailable: if an input image cannot be read at present.
     :raises ImageFileMissing: if the file of an input image is missing.
     :raises ClosedForGood: if a verdict on it is in a hard category.
     """
     closed_content.require_open_job(job)
+    if job.prompt_erased_at is not None:
+        raise InvalidJobRequest(
+            _("Its prompt was erased."),
+            field="prompt",
+            remedy=_("Write a new prompt, or request the image from a template."),
+        )
     uploads = input_sources(job)
     # A follow-up pass has no prompt.
     version = job.template_version if job.root_id is None else None

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from imagegen_app import conf
 from imagegen_app.core.types import Cost
 from imagegen_app.engines.base import wake
-from imagegen_app.models import AltText, Asset, TextCall
+from imagegen_app.models import AltText, Asset, Job, TextCall
 from imagegen_app.services.foundation.unit import skip_audit_event, use_case
 from imagegen_app.services.gateways import captioning, screening
 from imagegen_app.services.jobs import text_calls
@@ -130,7 +130,8 @@ def request_suggestions(*, actor: Actor, keys: Sequence[UUID], languages: Sequen
 def keep_suggestion(*, actor: Actor, call: TextCall, found: Suggestion) -> None:
     """Keep what the captioner suggests beside the image, and end the call.
 
-    A text that somebody wrote meanwhile stays.
+    A text that somebody wrote meanwhile stays. If the image's prompt was erased since the call was
+    taken, the suggestion is dropped: it may repeat what was erased.
     """
     blockers = tuple(one.screener for one in found.screened if screening.is_blocked([one]))
     state: text_calls.State = "succeeded" if found.text else "blocked" if blockers else "failed"
@@ -139,12 +140,22 @@ def keep_suggestion(*, actor: Actor, call: TextCall, found: Suggestion) -> None:
     is_first = text_calls.end(actor=actor, call=call, outcome=outcome)
     if not is_first or not found.text or call.asset is None:
         return
+    if _was_erased_since(call.asset.job):
+        return
     if is_own_language(call.language):
         Asset.objects.filter(pk=call.asset.pk, alt_text="").update(alt_suggestion=found.text)
         return
     AltText.objects.update_or_create(
         asset=call.asset, language=call.language, defaults={"suggestion": found.text}
     )
+
+
+def _was_erased_since(job: Job) -> bool:
+    """Return whether a job's prompt was erased since the job was read; none is until the unit ends."""
+    # Of a chain, the first job holds the prompt.
+    rows = Job.objects.select_for_update().filter(pk__in=[job.pk, job.root_id or job.pk])
+    erased = list(rows.order_by("pk").values_list("prompt_erased_at", flat=True))
+    return job.prompt_erased_at is None and any(erased)
 
 
 def _require_possible(language: str) -> None:

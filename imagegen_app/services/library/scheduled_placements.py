@@ -7,17 +7,18 @@ reason, which the batch's page tells.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import IntegrityError
+from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from imagegen_app import database
-from imagegen_app.core.actors import Person, System
+from imagegen_app.core.actors import System
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import ScheduledPlacement
 from imagegen_app.services.foundation import clock, event_log, past_events
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from django.db.models import Model, QuerySet
 
-    from imagegen_app.core.actors import Actor
+    from imagegen_app.core.actors import Actor, Person
     from imagegen_app.models import Asset, Batch
 
 logger = logging.getLogger("imagegen.placement")
@@ -67,7 +68,8 @@ def schedule(
 ) -> int:
     """Schedule approved assets for a field of their objects; return how many are scheduled then.
 
-    An asset that is scheduled there already is moved to the new time.
+    An asset that is scheduled there already is moved to the new time, and replaces what the object
+    shows now.
 
     :raises NotPermitted: if the actor may not place assets, or not change one of the objects.
     :raises CannotSchedule: if the time is not in the year ahead, there are too many, an asset is not
@@ -108,7 +110,7 @@ def _schedule_one(
         object_id=str(target.pk),
         field=field,
         object_label=str(target)[:200],
-        present_value=placement.value_of(target, field)[:300],
+        present_value=_value_of(target, field),
         slot=slot,
         requester=actor.user,
         due_at=due_at,
@@ -128,9 +130,10 @@ def _schedule_one(
             _("Another image is scheduled for “%(object)s”.") % {"object": known.object_label},
             _("Cancel that first."),
         )
-    if known is not None and known.due_at == due_at:
-        return
     if known is not None:
+        if (known.due_at, known.present_value) == (due_at, row.present_value):
+            return
+        known.present_value = row.present_value
         row = known
         row.requester, row.due_at = actor.user, due_at
         row.save()
@@ -149,6 +152,8 @@ def _in_slot(slot: str) -> ScheduledPlacement | None:
 def reschedule(*, actor: Person, batch: Batch, keys: Collection[int], due_at: datetime) -> int:
     """Move waiting placements of a batch to another time; return how many wait for it then.
 
+    They replace what their objects show now, also where that was changed since they were scheduled.
+
     :raises NotPermitted: if the actor may not place assets.
     :raises CannotSchedule: if the time is not in the year ahead, or none of them waits any more.
     """
@@ -157,12 +162,14 @@ def reschedule(*, actor: Person, batch: Batch, keys: Collection[int], due_at: da
     rows = list(_waiting(batch, keys).select_for_update())
     if not rows:
         raise _nothing_waits(batch, keys)
+    values = _present_values(rows)
     for row in rows:
-        if row.due_at == due_at:
+        value = values.get(row.pk, row.present_value)
+        if (row.due_at, row.present_value) == (due_at, value):
             continue
         # Whoever sets the time answers for the placement: their permissions are checked then.
-        row.due_at, row.requester = due_at, actor.user
-        row.save(update_fields=["due_at", "requester"])
+        row.due_at, row.present_value, row.requester = due_at, value, actor.user
+        row.save(update_fields=["due_at", "present_value", "requester"])
         _record(actor, "placement.scheduled", row, due_at=due_at.isoformat())
     return len(rows)
 
@@ -217,13 +224,12 @@ def _place(key: int) -> bool:
     if row is None:
         # Cancelled, moved or placed by another worker meanwhile.
         return False
-    reason, code = _drop_reason(row)
-    if not reason:
+    person = access.active_person(row.requester_id)
+    reason, code = _drop_reason(row, person)
+    if person is not None and not reason:
         target: Any = row.target
         try:
-            placement.attach(
-                actor=Person(_person(row)), asset=row.asset, target=target, field=row.field
-            )
+            placement.attach(actor=person, asset=row.asset, target=target, field=row.field)
         except StorageUnavailable:
             raise
         except ActionRefused as refusal:
@@ -236,10 +242,9 @@ def _place(key: int) -> bool:
     return True
 
 
-def _drop_reason(row: ScheduledPlacement) -> tuple[str, str]:
+def _drop_reason(row: ScheduledPlacement, person: Person | None) -> tuple[str, str]:
     """Return why a due image is not placed, in words and as a code; both empty if it may be."""
-    user = _person(row)
-    if user is None or not user.is_active:
+    if person is None:
         return _("The account that scheduled it is no longer active."), "account_gone"
     try:
         target = row.target
@@ -248,18 +253,34 @@ def _drop_reason(row: ScheduledPlacement) -> tuple[str, str]:
         target = None
     if target is None:
         return _("The object was deleted meanwhile."), "object_deleted"
-    if placement.is_placed(asset=row.asset, target=target, field=row.field):
+    try:
+        is_placed = placement.is_placed(asset=row.asset, target=target, field=row.field)
+        present_value = _value_of(target, row.field)
+    except FieldDoesNotExist:
+        return _("The field no longer exists on the site."), "field_removed"
+    if is_placed:
         return "", ""
-    if placement.value_of(target, row.field)[:300] != row.present_value:
+    if present_value != row.present_value:
         return _("Somebody has changed the object's image meanwhile."), "object_changed"
     return "", ""
 
 
-def _person(row: ScheduledPlacement) -> Any:
-    """Return who scheduled it as they are now, so that a permission withdrawn no longer counts."""
-    if row.requester_id is None:
-        return None
-    return database.accounts(get_user_model()).filter(pk=row.requester_id).first()
+def _present_values(rows: list[ScheduledPlacement]) -> dict[int, str]:
+    """Return what the objects' fields hold now, by placement; none for an object or field that is gone."""
+    kinds = ContentType.objects
+    known = [row for row in rows if kinds.get_for_id(row.content_type_id).model_class() is not None]
+    prefetch_related_objects(known, "target")
+    found = {}
+    for row in known:
+        with suppress(FieldDoesNotExist):
+            if row.target is not None:
+                found[row.pk] = _value_of(row.target, row.field)
+    return found
+
+
+def _value_of(target: Model, field: str) -> str:
+    """Return what a field holds, as long as it is stored; `FieldDoesNotExist` if it was removed."""
+    return placement.value_of(target, field)[:300]
 
 
 @use_case(audited=False)

@@ -30,16 +30,26 @@ def image_title(asset: Asset, *, reader: Actor) -> str:
         return asset.title
     words = "" if asset.hard_category else asset.alt_text
     if template:
-        values = _values(asset) if is_own(reader, asset) else ""
+        values = _values(asset) if _has_own_words(reader, asset) else ""
         return f"{template}: {values}" if values else _with_words(template, words)
     if words:
         return _first_words(words)
-    if is_own(reader, asset) and asset.job.prompt:
+    if asset.job.prompt and _has_own_words(reader, asset):
         return _first_words(asset.job.prompt)
     return _("%(operation)s, %(day)s") % {
         "operation": asset.job.get_operation_display(),
         "day": format_day(asset.created_at),
     }
+
+
+def _has_own_words(reader: Actor, asset: Asset) -> bool:
+    """Return whether the words of an image's request are the reader's own for certain.
+
+    A re-run may have those of another person, and so may a pass of one. Whose they are would take a
+    query for each image of a list (`prompt_access.own_prompts`), so both count as not their own.
+    """
+    job = asset.job
+    return is_own(reader, asset) and job.replaces_id is None and job.root_id is None
 
 
 def _values(asset: Asset) -> str:

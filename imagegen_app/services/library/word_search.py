@@ -52,7 +52,8 @@ def words_condition(text: str, *, reader: Actor) -> Q:
         return _condition(words, with_prompts=True)
     found = _condition(words, with_prompts=False)
     if isinstance(reader, Person):
-        own = Q(job__requester=reader.user)
+        # Not of re-runs, which may have another person's words; they are found by all other texts.
+        own = Q(job__requester=reader.user, job__replaces=None, job__root__replaces=None)
         found |= own & _condition(words, with_prompts=True)
     return found
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from imagegen_app import conf
+from imagegen_app import conf, database
 from imagegen_app.core.actors import Actor, Person, System
 from imagegen_app.core.operations import Operation
 from imagegen_app.core.states import USABLE_LIFECYCLES, Lifecycle
@@ -151,6 +152,18 @@ def actor_for(user: Any) -> Person:
             remedy=_("Log in first."),
         )
     return Person(user)
+
+
+def active_person(key: Any) -> Person | None:
+    """Return the person of an account as it is now; None if it was deleted or is not active.
+
+    Work that goes on after a request asks for them anew: a permission withdrawn meanwhile no longer
+    counts.
+    """
+    if key is None:
+        return None
+    user = database.accounts(get_user_model()).filter(pk=key).first()
+    return Person(user) if user is not None and user.is_active else None
 
 
 def check_grant(

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app.models import Asset, AuditEvent, Batch, Grant, Job
+from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.batches import batch_actions, regeneration, row_list
+from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import creation
+from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.jobs import leases, transitions
 from imagegen_app.services.library import review
 from imagegen_app.services.policy import access, budget_refusals
@@ -19,12 +22,19 @@ from imagegen_app.testing.factories import make_brand_kit, make_user
 from tests.services.batches.test_lifecycle import prepare, products, start, version, with_budget
 
 if TYPE_CHECKING:
+    from imagegen_app.core.actors import Person
     from imagegen_app.models import TemplateVersion
     from tests.services.conftest import Site
 
 __all__ = ["version"]
 NOTE = "Show the handle  on the left"
 WORDS = "Show the handle on the left"
+BLOCK_LIST = {
+    "BACKEND": "imagegen_app.moderation.block_list.BlockList",
+    "NAME": "words",
+    "STAGES": ["prompt"],
+    "OPTIONS": {"terms": ["forbidden"]},
+}
 
 
 @pytest.fixture
@@ -139,14 +149,7 @@ def test_a_note_that_a_screener_blocks_leaves_the_old_image_and_records_the_refu
 ) -> None:
     settings.IMAGEGEN = {
         **settings.IMAGEGEN,
-        "SCREENERS": [
-            {
-                "BACKEND": "imagegen_app.moderation.block_list.BlockList",
-                "NAME": "words",
-                "STAGES": ["prompt"],
-                "OPTIONS": {"terms": ["forbidden"]},
-            }
-        ],
+        "SCREENERS": [BLOCK_LIST],
     }
     with pytest.raises(creation.PromptBlocked):
         regeneration.regenerate(actor=site.actor, asset=image, note="Make it forbidden")
@@ -157,6 +160,38 @@ def test_a_note_that_a_screener_blocks_leaves_the_old_image_and_records_the_refu
     assert image.review_state == "pending"
     assert image.job.pk in {one.pk for one in row_list.current_jobs(batch_of(image))}
     regeneration.regenerate(actor=site.actor, asset=image, note="Make it brighter")
+
+
+def test_whoever_asks_does_not_read_the_prompt_of_the_other_person(
+    site: Site, image: Asset, settings: Any
+) -> None:
+    other = access.actor_for(
+        make_user(groups=["Image editors"], permissions=["imagegen.view_asset"])
+    )
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "SCREENERS": [BLOCK_LIST]}
+    with pytest.raises(creation.PromptBlocked):
+        regeneration.regenerate(actor=other, asset=image, note="Make it forbidden")
+    blocked = Job.objects.get(state="blocked")
+    new = regeneration.regenerate(actor=other, asset=image, note=NOTE)
+
+    assert [prompt_access.read_prompt(other, job) for job in (image.job, blocked, new)] == [
+        None,
+        None,
+        None,
+    ]
+
+
+def test_what_was_erased_is_not_made_anew(site: Site, image: Asset) -> None:
+    erasure.erase_prompt(site_officer(), job=image.job, reason="asked")
+
+    with pytest.raises(InvalidJobRequest, match="prompt was erased"):
+        regeneration.regenerate(actor=site.actor, asset=Asset.objects.get(pk=image.pk), note=NOTE)
+
+    assert Job.objects.count() == 1
+
+
+def site_officer() -> Person:
+    return access.actor_for(make_user("cora", permissions=["imagegen.erase_personal_data"]))
 
 
 def test_grant_budget_and_permission_are_those_of_whoever_asks(site: Site, image: Asset) -> None:

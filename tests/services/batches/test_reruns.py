@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from imagegen_app.services.batches import batch_actions, row_jobs, row_list
 from imagegen_app.services.batches.row_list import RowFilter
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.job_requests import creation
 from imagegen_app.services.jobs import batch_counts, leases, transitions
 from imagegen_app.services.policy import access
 from imagegen_app.services.worker import driver
@@ -108,6 +110,17 @@ def test_a_refused_row_keeps_the_reason_and_can_be_asked_for_again(
     assert RequestedRerun.objects.filter(refusal="").count() == 2
 
 
+def test_a_row_whose_prompt_was_erased_meanwhile_is_refused(site: Site, batch: Batch) -> None:
+    again(site, batch, RowFilter(state="cancelled"))
+    for job in row_list.filtered_jobs(batch, RowFilter(state="cancelled")):
+        change_job(job, prompt="", variables={}, prompt_erased_at=clock.now())
+    prepare()
+
+    assert all("prompt was erased" in one.refusal for one in RequestedRerun.objects.all())
+    assert RequestedRerun.objects.count() == 2
+    assert not Job.objects.filter(replaces__isnull=False).exists()
+
+
 def test_rows_wait_while_a_person_has_paused_the_batch_but_not_for_its_pilot(
     site: Site, batch: Batch
 ) -> None:
@@ -126,6 +139,51 @@ def test_rows_wait_while_a_person_has_paused_the_batch_but_not_for_its_pilot(
     made = row_jobs.create_next_jobs()
 
     assert (held, made) == (False, True)
+
+
+def test_cancelling_the_batch_ends_what_waits_though_all_jobs_have_ended(
+    site: Site, batch: Batch
+) -> None:
+    again(site, batch, RowFilter(state="cancelled"))
+
+    batch_actions.cancel(actor=site.actor, batch=batch)
+    made = row_jobs.create_next_jobs()
+    with pytest.raises(batch_actions.BatchActionRefused) as refused:
+        batch_actions.cancel(actor=site.actor, batch=batch)
+
+    assert not made
+    ended = RequestedRerun.objects.values_list("refusal", flat=True)
+    assert list(ended) == ["The batch was cancelled."] * 2
+    assert refused.value.is_already_done
+    event = AuditEvent.objects.get(type="batch.cancelled")
+    assert json.loads(event.body)["data"]["count"] == 2
+
+
+def test_a_batch_is_paused_while_rows_wait_to_be_requested_again(site: Site, batch: Batch) -> None:
+    with pytest.raises(batch_actions.BatchActionRefused, match="has finished"):
+        batch_actions.pause(actor=site.actor, batch=batch)
+    again(site, batch, RowFilter(state="cancelled"))
+
+    batch_actions.pause(actor=site.actor, batch=batch)
+
+    assert not row_jobs.create_next_jobs()
+
+
+def test_a_cancellation_while_a_worker_creates_the_jobs_stops_the_rest(
+    site: Site, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again(site, batch, RowFilter(state="cancelled"))
+    real = creation.request_images
+
+    def cancel_after(**given: Any) -> Job:
+        job = real(**given)
+        batch_actions.cancel(actor=site.actor, batch=batch)
+        return job
+
+    monkeypatch.setattr(creation, "request_images", cancel_after)
+    row_jobs.create_next_jobs()
+
+    assert Job.objects.filter(replaces__isnull=False).count() == 1
 
 
 def test_what_was_blocked_or_is_being_made_is_left_out(site: Site, batch: Batch) -> None:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from imagegen_app.core.csv_cells import read_rows
 from imagegen_app.models import Asset, AuditEvent, Batch, Job
-from imagegen_app.services.batches import batch_actions, row_export, row_jobs
+from imagegen_app.services.batches import batch_actions, row_export, row_jobs, row_list
 from imagegen_app.services.batches.lifecycle import BatchLimits
 from imagegen_app.services.library import review
 from imagegen_app.services.policy import access
@@ -191,3 +191,21 @@ def test_a_workbook_holds_the_same_cells(site: Site, batch: Batch) -> None:
     assert {cell.data_type for row in sheet.iter_rows() for cell in row} <= {"s", "n"}
     assert "A bell rings" in {row[head.index("prompt")] for row in rows}
     assert Asset.objects.count() == 2
+
+
+def test_the_prompt_of_a_row_that_somebody_else_made_again_is_not_theirs(
+    site: Site, batch: Batch
+) -> None:
+    other = access.actor_for(
+        make_user(
+            groups=["Image editors"],
+            permissions=["imagegen.view_batch", "imagegen.cancel_any_job"],
+        )
+    )
+    batch_actions.request_reruns(
+        actor=other, batch=batch, jobs=row_list.current_jobs(batch), has_new_seed=True
+    )
+    prepare()
+
+    assert Job.objects.filter(requester=other.user).count() == 2
+    assert {row["prompt"] for row in table(other, batch)} == {""}

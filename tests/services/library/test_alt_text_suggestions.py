@@ -11,7 +11,10 @@ import pytest
 
 from imagegen_app.captioning.base import Caption, CaptionerFailed
 from imagegen_app.models import AltText, Asset, AuditEvent, BudgetPeriod, TextCall
+from imagegen_app.services.foundation import clock
+from imagegen_app.services.gateways.captioning import Suggestion
 from imagegen_app.services.jobs import text_calls
+from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.library import alt_text_suggestions, alt_texts
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy import access
@@ -20,6 +23,7 @@ from imagegen_app.services.policy.budget_refusals import OverBudget
 from imagegen_app.services.worker import driver, sweep
 from imagegen_app.services.worker._job_steps import JobSteps
 from imagegen_app.testing.factories import make_asset, make_user
+from tests.services.arranged import change_job
 
 if TYPE_CHECKING:
     from tests.services.conftest import Site
@@ -188,6 +192,27 @@ def test_without_an_answer_there_is_no_suggestion_and_it_may_be_asked_again(
     assert BudgetPeriod.objects.get().reserved == 0
     assert not AltText.objects.exists()
     assert ask(site, asset) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_prompt_that_is_erased_during_the_call_leaves_no_suggestion(
+    site: Site, describer: type[Describer], asset: Asset, language: str
+) -> None:
+    ask(site, asset, language=language)
+    (call,) = text_calls.claim(limit=1)
+    change_job(asset.job, prompt="", prompt_erased_at=clock.now())
+
+    alt_text_suggestions.keep_suggestion(
+        actor=WORKER_ACTOR,
+        call=call,
+        found=Suggestion(text="A stool.", cost=PRICE, captioner="c", model="m"),
+    )
+
+    asset.refresh_from_db()
+    assert asset.alt_suggestion == ""
+    assert not AltText.objects.exists()
+    assert TextCall.objects.get().state == "succeeded"
+    assert BudgetPeriod.objects.get().spent == PRICE
 
 
 def test_a_call_that_hangs_holds_up_no_job(

@@ -71,3 +71,13 @@ def test_who_searches_what_they_may_read_anyway_leaves_none(officer: Any) -> Non
     search(officer, "a" * 64)
 
     assert number() == 0
+
+
+def test_the_words_of_another_persons_prompt_are_not_found_by_who_requested_it_again() -> None:
+    first, reader = make_job(prompt="A secret mug"), access.actor_for(make_user())
+    again = make_job(prompt="A secret mug", requester=reader.user, replaces=first)
+    own = make_asset(job=make_job(prompt="A secret mug", requester=reader.user))
+    make_asset(job=again)
+    make_asset(job=make_job(prompt="", requester=reader.user, root=again))
+
+    assert search(reader, "secret") == [own]

@@ -6,10 +6,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from imagegen_app.models import Asset, AuditEvent, Batch, Placement, ScheduledPlacement
 from imagegen_app.services.batches import placing
 from imagegen_app.services.foundation import clock
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import review, scheduled_placements
 from imagegen_app.services.policy import access
 from imagegen_app.services.worker import sweep
@@ -138,6 +141,10 @@ def withdraw(boss: Person, asset: Asset) -> None:
     review.withdraw(actor=boss, asset=asset)
 
 
+def remove_field(_boss: Person, _asset: Asset) -> None:
+    use_case(audited=False)(ScheduledPlacement.objects.update)(field="portrait")
+
+
 @pytest.mark.parametrize(
     ("meanwhile", "code", "words"),
     [
@@ -145,6 +152,7 @@ def withdraw(boss: Person, asset: Asset) -> None:
         (drop_account, "account_gone", "no longer active"),
         (delete_object, "object_deleted", "deleted"),
         (change_object, "object_changed", "changed"),
+        (remove_field, "field_removed", "no longer exists"),
         (withdraw, "cannot_place", "not approved"),
     ],
 )
@@ -168,6 +176,44 @@ def test_what_changed_meanwhile_drops_it_with_the_reason(
     assert words in row().reason
     assert code in event.body
     assert not Placement.objects.exists()
+
+
+def move(boss: Person, found: tuple[Batch, Asset], due_at: datetime) -> None:
+    scheduled_placements.reschedule(actor=boss, batch=found[0], keys=[row().pk], due_at=due_at)
+
+
+@pytest.mark.parametrize("again", [schedule, move])
+@pytest.mark.parametrize("delay", [0, 1])
+def test_scheduling_again_takes_over_what_the_object_shows_then(
+    boss: Person,
+    found: tuple[Batch, Asset],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    again: Any,
+    delay: int,
+) -> None:
+    due_at = tomorrow()
+    schedule(boss, found, due_at)
+    change_object(boss, found[1])
+    again(boss, found, due_at + timedelta(hours=delay))
+    later(monkeypatch, days=2)
+
+    assert scheduled_placements.place_due() == 1
+    assert row().state == "placed"
+
+
+def test_moving_many_costs_one_query_for_their_objects(
+    boss: Person, found: tuple[Batch, Asset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule(boss, found)
+    rows = list(ScheduledPlacement.objects.all()) * 3
+    gone = ScheduledPlacement(pk=0, content_type=rows[0].content_type, object_id="0", field="image")
+
+    with CaptureQueriesContext(connection) as queries:
+        values = scheduled_placements._present_values([*rows, gone])
+
+    assert values == {rows[0].pk: rows[0].present_value}
+    assert len(queries) == 1
 
 
 def test_a_storage_that_fails_only_delays_it(

@@ -26,6 +26,17 @@ def test_an_image_is_named_by_its_title_its_template_or_its_description() -> Non
     )
 
 
+def test_the_words_of_a_job_that_was_requested_again_are_not_told_to_who_asked_for_it() -> None:
+    version = make_template()
+    first = make_job(template_version=version, variables={"product": "secret"})
+    again = make_job(template_version=version, variables={"product": "secret"}, replaces=first)
+    free = make_job(prompt="A secret mug", replaces=make_job(prompt="A secret mug"))
+
+    for job in (again, free):
+        image = make_asset(job=job, title="", alt_text="")
+        assert "secret" not in titles.image_title(image, reader=access.actor_for(job.requester))
+
+
 def test_what_a_closed_image_shows_is_not_in_its_name() -> None:
     reader = access.actor_for(make_user())
     closed = make_asset(
