@@ -129,7 +129,7 @@ def table_blankings(scope: ErasureScope, keys: Sequence[UUID]) -> Iterator[Blank
                     table=batch.table_id, position__in=places[start : start + KEYS_AT_ONCE]
                 )
                 yield _blanking(rows, **_ERASED_ROW)
-            if places:
+            if places and batch.table_id is not None:
                 tables = UploadedTable.objects.filter(pk=batch.table_id)
                 yield _blanking(tables, digest=OWN_KEY)
 
