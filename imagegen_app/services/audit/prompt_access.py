@@ -48,11 +48,7 @@ def own_prompts(actor: Actor, jobs: Iterable[Job]) -> set[UUID]:
     if not isinstance(actor, Person):
         return set()
     mine = [job for job in jobs if job.requester_id == actor.user.pk]
-    derived = {
-        job.pk
-        for job in mine
-        if any(key is not None for key in (job.replaces_id, job.root_id, job.batch_id))
-    }
+    derived = {job.pk for job in mine if job.replaces_id or job.root_id or job.batch_id}
     sources: dict[UUID, list[UUID]] = {}
     wanted = derived
     for _step in range(_MOST_STEPS):
@@ -71,7 +67,7 @@ def _sources_of_own(actor: Person, keys: Collection[UUID]) -> dict[UUID, list[UU
         Q(batch=None) | Q(batch__requester=actor.user)
     )
     return {
-        key: [source for source in (replaced, root) if source is not None]
+        key: list(filter(None, (replaced, root)))
         for key, replaced, root in rows.values_list("pk", "replaces_id", "root_id")
     }
 

@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Asset, Job
+from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.foundation import worker_registry
 from imagegen_app.services.job_requests import sessions
 from imagegen_app.services.library import grid_turns
@@ -106,7 +107,7 @@ def stage_of(actor: Person, *, session: UUID, before: UUID | None = None) -> Sta
     usual = {
         key: progress.typical_seconds(key) for key in {one.job.image_model_id for one in running}
     }
-    titles = _titles([*(one.job for one in running), *of_turns])
+    titles = _titles(actor, [*(one.job for one in running), *of_turns])
     known = {one.job.pk: one for one in unfinished}
     turns = {
         job.pk: _turn(
@@ -198,14 +199,16 @@ def _turn(job: Job, title: str, images: Sequence[Asset], known: Progress | None)
     )
 
 
-def _titles(jobs: Sequence[Job]) -> dict[UUID, str]:
+def _titles(actor: Person, jobs: Sequence[Job]) -> dict[UUID, str]:
     """Return a heading for each of a person's own jobs; a prompt may be read by who wrote it."""
-    return {
-        job.pk: job.template_version.template.name
-        if job.template_version is not None
-        else sessions.shortened(job.prompt)
-        for job in jobs
-    }
+    written = prompt_access.own_prompts(actor, jobs)
+    return {job.pk: _title(job, shows_prompt=job.pk in written) for job in jobs}
+
+
+def _title(job: Job, *, shows_prompt: bool) -> str:
+    if job.template_version is not None:
+        return str(job.template_version.template.name)
+    return sessions.shortened(job.prompt) if shows_prompt else str(job.get_operation_display())
 
 
 def _images_of(jobs: Sequence[Job]) -> dict[UUID, list[Asset]]:
