@@ -47,11 +47,12 @@ def test_thirty_products_get_their_images(demo: Site, visit: Callable[..., Any])
 
     reviews = dict(
         demo.ask(
-            "select review_state, count(*) from imagegen_asset a join imagegen_job j on j.id = a.job_id where j.batch_id is not null group by 1"
+            # Others share the demo, and have batches of their own.
+            "select review_state, count(*) from imagegen_asset a join imagegen_job j on j.id = a.job_id where j.batch_id in (select id from imagegen_batch where title like '%: 30 products') group by 1"
         )
     )
     placed = demo.ask(
-        "select count(*) from imagegen_placement p join imagegen_asset a on a.id = p.asset_id join imagegen_job j on j.id = a.job_id where j.batch_id is not null and p.removed_at is null"
+        "select count(*) from imagegen_placement p join imagegen_asset a on a.id = p.asset_id join imagegen_job j on j.id = a.job_id where j.batch_id in (select id from imagegen_batch where title like '%: 30 products') and p.removed_at is null"
     )
     visitor = visit()
     visitor.goto(f"{demo.url}/en/shop/")
