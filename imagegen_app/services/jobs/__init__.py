@@ -1,4 +1,4 @@
-"""The life of a job: its transitions, leases, rate limits and circuit breakers."""
+"""The life of a job and of a call for a text: transitions, leases, rate limits and circuit breakers."""
 
 from __future__ import annotations
 
