@@ -10,6 +10,7 @@ from imagegen_app.models import Job
 from imagegen_app.services.erasure import commands as erasure
 from imagegen_app.services.job_requests import from_job
 from imagegen_app.services.job_requests.creation import PromptBlocked
+from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.policy import access
 from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_user
@@ -72,5 +73,7 @@ def test_passes_without_words_stay_when_the_prompt_is_erased(screened: Site) -> 
     erasure.erase_prompt(officer, job=job, reason="names a neighbour")
 
     job.refresh_from_db()
-    assert repeated_passes(screened, Job.objects.get(root=job)) == []
     assert [one["operation"] for one in job.passes] == ["upscale"]
+    for erased in (job, Job.objects.get(root=job)):
+        with pytest.raises(InvalidJobRequest, match="Its prompt was erased"):
+            repeated_passes(screened, erased)
