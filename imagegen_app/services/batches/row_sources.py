@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from django.db import models, router
+from django.db import router
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -102,7 +102,9 @@ class ObjectRows:
             problem = gone
         else:
             wanted = [self.keys[place] for place in places]
-            rows = _with_related(_objects(self._target), self._mapping.values())
+            related = content_fields.relations_in(self._target.model, self._mapping.values())
+            rows = _objects(self._target)
+            rows = rows.select_related(*sorted(related)) if related else rows
             objects = {str(one.pk): one for one in rows.filter(pk__in=wanted)}
         for place in places:
             key = self.keys[place]
@@ -355,23 +357,6 @@ def _objects(target: Target) -> QuerySet[Any]:
     manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
     # In a replica, an object that was made a moment ago seems not to exist.
     return manager.using(router.db_for_write(target.model))
-
-
-def _with_related(rows: QuerySet[Any], paths: Any) -> QuerySet[Any]:
-    """Read what the paths lead over with the objects, in one query."""
-    related = set()
-    for path in paths:
-        steps: list[str] = []
-        model: Any = rows.model
-        for step in str(path).split("."):
-            column = content_fields.find_field(model, step)
-            if not isinstance(column, models.ForeignKey):
-                break
-            steps.append(step)
-            model = column.related_model
-        if steps:
-            related.add("__".join(steps))
-    return rows.select_related(*sorted(related)) if related else rows
 
 
 def _is_valid(column: Any, value: str) -> bool:

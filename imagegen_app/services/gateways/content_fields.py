@@ -231,15 +231,12 @@ def relations_in(model: type[models.Model], paths: Iterable[str]) -> set[str]:
     for path in paths:
         at: Any = model
         steps: list[str] = []
-        for step in path.split(".")[: _MAX_STEPS - 1]:
-            try:
-                field = at._meta.get_field(step)  # noqa: SLF001 - Django's documented API
-            except FieldDoesNotExist:
-                break
-            if not (field.many_to_one or (field.one_to_one and field.concrete)):
+        for step in path.split(".")[:_MAX_STEPS]:
+            column = find_field(at, step)
+            if not isinstance(column, models.ForeignKey):
                 break
             steps.append(step)
-            at = field.related_model
+            at = column.related_model
         if steps:
             found.add("__".join(steps))
     return found
