@@ -94,7 +94,7 @@ class ChoosePage(Pages):
         }
         context["no_reviewer"] = reviewers.no_second_reviewer(actor) if context["waits"] else ""
         if "suggest_texts" in request.POST:
-            languages = [alt_texts.own_language(), *(c for c, _n in alt_texts.further_languages())]
+            languages = alt_texts.language_codes()
             refused = text_suggestions.ask(request, actor, keys=[asset.pk], languages=languages)
             if refused is None:
                 return HttpResponseRedirect(request.get_full_path())

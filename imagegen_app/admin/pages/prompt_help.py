@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.utils.text import Truncator
 
 from imagegen_app.admin.pages.studio_starts import shown_object
-from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.gateways import content_fields, prompt_writing
 from imagegen_app.services.job_requests import prompt_suggestions
 from imagegen_app.services.library.comparison import word_differences
 from imagegen_app.services.policy.access import ActionRefused
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 #: Of the name of an object, in a sentence.
 _MAX_NAME_CHARS: Final = 60
-MAX_WISH_CHARS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,11 @@ class PromptHelp:
     #: The words of the prompt that was typed and of the one that is suggested.
     pieces: list[Piece] = field(default_factory=list)
     refusal: ActionRefused | None = None
+
+    @property
+    def max_wish_chars(self) -> int:
+        """The longest wish."""
+        return prompt_writing.MAX_WISH_CHARS
 
     @property
     def is_open(self) -> bool:
@@ -59,7 +63,7 @@ def prompt_help(request: HttpRequest, actor: Person, form: StudioForm) -> Prompt
     texts = {} if found is None else content_fields.texts_for(*found)
     source = Truncator(str(found[1])).chars(_MAX_NAME_CHARS) if found is not None and texts else ""
     posted: Any = request.POST
-    wish = str(posted.get("wish", ""))[:MAX_WISH_CHARS]
+    wish = str(posted.get("wish", ""))[: prompt_writing.MAX_WISH_CHARS]
     if not {"improve_prompt", "suggest_prompt"} & set(posted):
         return PromptHelp(price, source)
     typed = str(posted.get("prompt", ""))

@@ -75,9 +75,9 @@ def shown_for_one(actor: Person, asset: Asset) -> ShownSuggestions | None:
     """Return what the page of one image says about texts in all languages of the site."""
     if not alt_text_suggestions.is_offered():
         return None
-    languages = [alt_texts.own_language(), *(code for code, _n in alt_texts.further_languages())]
+    one = Asset.objects.filter(pk=asset.pk)
     return ShownSuggestions(
-        alt_text_suggestions.offer(Asset.objects.filter(pk=asset.pk), languages=languages),
+        alt_text_suggestions.offer(one, languages=alt_texts.language_codes()),
         alt_text_suggestions.waiting_count(actor),
     )
 

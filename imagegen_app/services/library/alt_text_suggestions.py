@@ -59,14 +59,16 @@ def offer(images: QuerySet[Asset], *, languages: Sequence[str]) -> SuggestionOff
     """Return what can be suggested for some images; None for nothing, or without a captioner."""
     if not is_offered():
         return None
-    found = [
-        asset
+    currencies = [
+        currency
         for language in languages
-        for asset in without_words(images, language=language)[:MAX_IMAGES]
+        for currency in without_words(images, language=language).values_list(
+            "job__currency", flat=True
+        )[:MAX_IMAGES]
     ]
-    if not found:
+    if not currencies:
         return None
-    return SuggestionOffer(len(found), Cost(price() * len(found), found[0].job.currency))
+    return SuggestionOffer(len(currencies), Cost(price() * len(currencies), currencies[0]))
 
 
 def without_words(images: QuerySet[Asset], *, language: str) -> QuerySet[Asset]:

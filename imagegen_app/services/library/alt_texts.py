@@ -119,6 +119,11 @@ def own_language() -> str:
     return conf.language_code()
 
 
+def language_codes() -> list[str]:
+    """Return the codes of the site's own language and of the further ones."""
+    return [own_language(), *(code for code, _name in further_languages())]
+
+
 def own_language_name() -> str:
     """Return the name of the site's own language."""
     names = [name for code, name in conf.languages() if is_own_language(code)]
