@@ -26,7 +26,7 @@ from imagegen_app.core.errors import (
 from imagegen_app.providers.answers import SpooledAnswer
 from imagegen_app.providers.credentials import Credential
 from imagegen_app.providers.families import statuses
-from imagegen_app.providers.http import Auth, HttpClient, HttpLimits, Reply
+from imagegen_app.providers.http import Auth, HttpClient, HttpLimits, Reply, tls
 from tests.providers.certificates import certificate
 from tests.providers.samples import Handler, RawServer, answering, http_answer, raw_server
 
@@ -666,3 +666,25 @@ def test_a_key_in_the_address_of_a_result_is_in_no_error_header_or_log(
 
     assert key.encode() in server.requests[1]
     assert key[:12].lower() not in caplog.text.lower()
+
+
+def test_the_certificates_are_read_once_for_all_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[ssl.SSLContext] = []
+
+    def reading(**_options: object) -> ssl.SSLContext:
+        read.append(ssl.create_default_context())
+        return read[-1]
+
+    monkeypatch.setattr("httpx.create_ssl_context", reading)
+    tls.trusted_certificates.cache_clear()
+    try:
+
+        async def use(http: HttpClient, server: RawServer) -> None:
+            await http.send("GET", server.url)
+
+        for _ in range(3):
+            talk(answering(http_answer(b"x")), use)
+
+        assert len(read) == 1
+    finally:
+        tls.trusted_certificates.cache_clear()

@@ -15,6 +15,7 @@ from imagegen_app.models import Attempt, AuditEvent, Job, WebhookDelivery
 from imagegen_app.providers.base import WebhookNotice
 from imagegen_app.providers.credentials import Secret
 from imagegen_app.providers.families import standard_webhooks
+from imagegen_app.providers.http import tls
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.jobs.rebuilding import attempt_token, webhook_url
@@ -94,6 +95,7 @@ def test_verifying_a_delivery_does_not_load_the_ca_certificates(
         raise AssertionError
 
     monkeypatch.setattr("httpx.create_ssl_context", read)
+    tls.trusted_certificates.cache_clear()
 
     assert post(client, attempt, body(), signed(body())) == 204
 

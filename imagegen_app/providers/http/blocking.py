@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
-import httpx
-
 from imagegen_app.core.errors import OutcomeUnknown, ProviderError, ProviderTimeout
 from imagegen_app.providers import addresses
 from imagegen_app.providers.http.client import HttpClient
@@ -20,7 +18,6 @@ from imagegen_app.providers.http.values import HttpLimits, Reply
 from imagegen_app.providers.retry_after import retry_after
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Coroutine
 
 #: Answers after which a call is made once more, where the caller allows it.
@@ -83,7 +80,6 @@ class BlockingClient:
             limits=limits,
             trusted_origins=self.trusted_origins,
             resolver=self.resolver,
-            ssl_context=_certificates(),
         ) as http:
             while True:
                 reply = await http.send(method, url, **options)
@@ -114,9 +110,3 @@ def _run(
 
     # It returns only when a hanging look-up has ended: the answer is set from inside.
     asyncio.run(wait())
-
-
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    # Once a process: reading them takes as long as many a call.
-    return httpx.create_ssl_context(trust_env=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
@@ -35,6 +34,7 @@ from imagegen_app.providers.http.headers import (
 )
 from imagegen_app.providers.http.pace import paced
 from imagegen_app.providers.http.sinks import Sink, collector, is_event_stream, spooler
+from imagegen_app.providers.http.tls import trusted_certificates
 from imagegen_app.providers.http.transport import CheckedBackend, CheckedTransport, origin, parse
 from imagegen_app.providers.http.values import Auth, HttpLimits, Reply, SecretHeaders
 from imagegen_app.providers.redaction import install_filter
@@ -75,10 +75,10 @@ class HttpClient:
         self._transports: dict[tuple[bool, bool], CheckedTransport] = {}
         self._bodies = asyncio.Semaphore(self.limits.max_open_bodies)
 
-    @functools.cached_property
+    @property
     def _ssl(self) -> ssl.SSLContext:
         # On first use: reading the certificates takes longer than verifying a webhook.
-        return self._given_ssl or httpx.create_ssl_context(trust_env=False)
+        return self._given_ssl or trusted_certificates()
 
     async def __aenter__(self) -> Self:
         return self
