@@ -78,6 +78,22 @@ def _column_for(variable: Variable, names: dict[str, str]) -> str:
     return ""
 
 
+def guess_image(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return the column that seems to name an image for each row: by its values, else by its name."""
+    for column in image_columns(columns, rows):
+        return column
+    for place, column in enumerate(columns):
+        is_named = any(part in normalised(column) for part in _IMAGES)
+        if is_named and all(_is_reference(row[place]) for row in rows if row[place]):
+            return column
+    return ""
+
+
+def _is_reference(value: str) -> bool:
+    """Return whether a value may be the ID of an image of the library, and is no text to read."""
+    return bool(re.fullmatch(r"[0-9a-fA-F-]{32,36}", value.strip()))
+
+
 def image_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the columns that hold addresses of images, by their names and their values."""
     found = []

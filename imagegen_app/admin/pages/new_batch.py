@@ -14,7 +14,13 @@ from django.utils.translation import gettext as _
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.batch_rows import SelectedRows
 from imagegen_app.forms.admin_urls import admin_url
-from imagegen_app.services.batches import lifecycle, planning, row_checks, selections
+from imagegen_app.services.batches import (
+    lifecycle,
+    planning,
+    row_checks,
+    row_images,
+    selections,
+)
 from imagegen_app.services.batches.row_checks import RowCheck
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.policy import access, setup_progress, template_access
@@ -79,7 +85,8 @@ class PlanPages(Pages):
         if sent is not None and not same_template:
             form.keep_choices(sent)
         context: dict[str, Any] = {"plan": None, "earlier": []}
-        if version is not None and (not form.is_bound or form.is_valid()):
+        is_complete = not form.is_bound or form.is_valid()
+        if version is not None and is_complete and not form.image_problem:
             preview = _Preview(actor, form, rows, version)
             if sent is not None and "part" in sent and same_template:
                 return self._checked_part(request, preview)
@@ -140,6 +147,7 @@ class PlanPages(Pages):
             keys=preview.source.keys,
             mapping=mapping,
             fixed=fixed,
+            images=form.images(),
             image_model=form.cleaned_data.get("image_model"),
             limits=form.limits(),
             key=str(request.POST.get("key", ""))[:64] or uuid.uuid4().hex,
@@ -218,11 +226,14 @@ class _Preview:
             end = view.start + len(shown)
             following = end if end < self.total else None
         names = self.source.names([row.key for row in shown])
+        images = row_images.shown_images([row.images for row in shown])
         return {
             "rows": [
                 replace(row, label=f"{names[row.key]}, {row.label}") if row.key in names else row
                 for row in shown
             ],
+            "images": images,
+            "has_images": bool(self.form.images()),
             "view": str(view),
             "problems_only": view.problems_only,
             "first_row": view.start + 1,

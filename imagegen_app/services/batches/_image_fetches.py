@@ -39,8 +39,8 @@ def fetched(batch: UUID, urls: Sequence[str]) -> dict[str, Fetched]:
         return {}
     with _lock:
         fetch = _fetches.get(batch)
-        if fetch is not None and fetch.urls != tuple(urls):
-            # Of rows that another worker has taken, or of a pilot that was changed.
+        if fetch is not None and not set(urls) <= set(fetch.urls):
+            # Of rows that another worker has taken meanwhile.
             _fetches.pop(batch).close()
             fetch = None
         if fetch is None:

@@ -52,6 +52,8 @@ ASKED_CHUNK_SIZE = 20
 IMAGE_CHUNK_SIZE = 10
 #: How long a worker composes requests with input images at a time, in seconds.
 COMPOSE_SECONDS = 4.0
+#: What the mapping of a batch says once it was paused: before which row images were not to be had.
+_TRIED = "images_tried"
 #: Invalid rows that a batch lists with their reasons; any beyond are only counted.
 MAX_INVALID_ROWS = 100
 
@@ -164,22 +166,32 @@ def _create_rows(batch: Batch, actor: Actor) -> None:
         end = min(end, batch.pilot_rows)
     size = ASKED_CHUNK_SIZE if screening.asks_a_service("prompt", "input") else CHUNK_SIZE
     if batch.mapping.get(row_images.IMAGES):
-        size = IMAGE_CHUNK_SIZE
+        # Up to a round number, so that what is left of a chunk needs no image that is not there.
+        size = IMAGE_CHUNK_SIZE - batch.prepared_rows % IMAGE_CHUNK_SIZE
     keys = batch.rows[batch.prepared_rows : min(end, batch.prepared_rows + size)]
     rows = row_sources.rows_of_batch(batch, batch.prepared_rows, keys)
     urls = row_images.urls_in(row.images for row in rows if not row.problem)
     fetched = _image_fetches.fetched(batch.pk, urls)
-    if urls and all(one.is_transient for one in fetched.values()):
-        # Not the rows are wrong: they are made once a person has seen to it and continues.
+    are_away = bool(urls) and all(fetched[url].is_transient for url in urls)
+    if are_away and batch.mapping.get(_TRIED) != batch.prepared_rows:
+        # Not the rows are wrong. They are tried once more when a person continues, then skipped.
         _image_fetches.forget(batch.pk)
-        batch_counts.pause(batch, reason="images", actor=batch_counts.RULES)
+        _pause_for_images(batch)
         return
     job_requests, errors, count = _compose(batch, actor, rows, fetched)
     # Before the transaction: it would hold its locks while services are asked. Two workers that
     # begin at the same moment may both ask about these rows; only one of them creates the jobs.
     checked = creation.check_requests(actor=actor, job_requests=job_requests)
     _store_rows(batch, actor, keys=keys[:count], checked=checked, errors=errors)
-    _image_fetches.forget(batch.pk)
+    if count == len(keys):
+        _image_fetches.forget(batch.pk)
+
+
+@use_case()
+def _pause_for_images(batch: Batch) -> None:
+    mapping = {**batch.mapping, _TRIED: batch.prepared_rows}
+    Batch.objects.filter(pk=batch.pk).update(mapping=mapping)
+    batch_counts.pause(batch, reason="images", actor=batch_counts.RULES)
 
 
 @use_case()
