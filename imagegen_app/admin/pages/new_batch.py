@@ -27,7 +27,7 @@ from imagegen_app.services.policy import access, setup_progress, template_access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from django.http import HttpRequest
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from imagegen_app.admin.pages.batch_rows import BatchRows
     from imagegen_app.core.actors import Person
     from imagegen_app.models import Batch, TemplateVersion
-    from imagegen_app.services.batches.planning import BatchPlan
+    from imagegen_app.services.batches.planning import BatchPlan, PlannedRow
     from imagegen_app.services.batches.row_sources import RowSource
 
 #: Rows of one page of the preview.
@@ -226,13 +226,15 @@ class _Preview:
             end = view.start + len(shown)
             following = end if end < self.total else None
         names = self.source.names([row.key for row in shown])
-        images = row_images.shown_images([row.images for row in shown])
         return {
-            "rows": [
-                replace(row, label=f"{names[row.key]}, {row.label}") if row.key in names else row
-                for row in shown
-            ],
-            "images": images,
+            "rows": _with_images(
+                [
+                    replace(row, label=f"{names[row.key]}, {row.label}")
+                    if row.key in names
+                    else row
+                    for row in shown
+                ]
+            ),
             "has_images": bool(self.form.images()),
             "view": str(view),
             "problems_only": view.problems_only,
@@ -278,6 +280,23 @@ class _Preview:
             "missing": setup_progress.missing_step(self._actor),
             "refusal": None,
         }
+
+
+def _with_images(rows: Sequence[PlannedRow]) -> list[dict[str, Any]]:
+    """Return what the template shows of the rows, with their input images."""
+    images = row_images.shown_images([row.images for row in rows])
+    return [
+        {
+            "label": row.label,
+            "error": row.error,
+            "job_request": row.job_request,
+            "cost": row.cost,
+            "currency": row.currency,
+            "is_cached": row.is_cached,
+            "shown_images": shown,
+        }
+        for row, shown in zip(rows, images, strict=True)
+    ]
 
 
 def _withdrawn(slug: str | bool, version: TemplateVersion | None) -> ActionRefused | None:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.core.actors import Person
 from imagegen_app.core.limits import MAX_INPUT_BYTES
 from imagegen_app.core.types import MASK_OPERATIONS, InputRole, Operation
-from imagegen_app.models import Asset
+from imagegen_app.models import Asset, JobInput
 from imagegen_app.models.labels import LABELS
 from imagegen_app.services.gateways import content_fields, remote_pictures, storage
 from imagegen_app.services.job_requests.fixed_guides import fixed_guides
@@ -27,6 +27,7 @@ from imagegen_app.services.job_requests.values import (
     InputSource,
     InvalidJobRequest,
 )
+from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import delivery, pictures
 from imagegen_app.services.policy import access, use_of_assets
 from imagegen_app.services.policy.storage_refusals import refuse_on_storage_failure
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from imagegen_app.core.actors import Actor
-    from imagegen_app.models import ImageModel, TemplateVersion
+    from imagegen_app.models import Batch, ImageModel, TemplateVersion
     from imagegen_app.services.gateways.remote_pictures import Fetched
 
 #: What a row's image can be for; a mask belongs to one image, and is drawn.
@@ -308,3 +309,37 @@ def _shown(image: RowImage, assets: Mapping[Any, Asset]) -> ShownImage:
         url = pictures.held_url(image.file.instance, image.file.field.name)
         return ShownImage(label, image.shown.rpartition("/")[2], url)
     return ShownImage(label, image.shown)
+
+
+def inputs_of(batch: Batch, assets: Iterable[Asset]) -> dict[Any, JobInput]:
+    """Return the input image of each image of a batch by the first job of its row, with one query.
+
+    Of several, the first; none where the rows of the batch have no input images.
+    """
+    if not batch.mapping.get(IMAGES):
+        return {}
+    jobs = {pass_chain.root_job(asset.job).pk for asset in assets}
+    entries = JobInput.objects.filter(job__in=jobs, position=0).select_related("asset")
+    return {one.job_id: one for one in entries.prefetch_related("asset__renditions")}
+
+
+def is_present(batch: Batch, entry: JobInput) -> bool:
+    """Return whether an input image was taken from the field that the batch's images are for."""
+    return bool(entry.content_origin) and entry.content_origin.get("field") == batch.mapping.get(
+        "target"
+    )
+
+
+def reference_of(entry: JobInput) -> str:
+    """Return what names an input image in an export: an address or a file's name, or an asset's ID."""
+    return entry.found_at or ("" if entry.asset_id is None else str(entry.asset_id))
+
+
+def names_by_job(jobs: Sequence[Any]) -> dict[Any, dict[str, str]]:
+    """Return what named the input images of jobs, by job and role; what was erased is left out."""
+    found: dict[Any, dict[str, str]] = {}
+    for entry in JobInput.objects.filter(job__in=jobs).order_by("position") if jobs else ():
+        name = reference_of(entry)
+        if name:
+            found.setdefault(entry.job_id, {}).setdefault(entry.role, name)
+    return found
