@@ -6,7 +6,7 @@ job: addresses are fetched before, see `_image_fetches`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -60,6 +60,8 @@ class RowImage:
     #: The field that holds it, and its file.
     content: ContentOrigin | None = None
     file: Any = field(default=None, compare=False, repr=False)
+    #: The row's object, which the field is of, or leads from.
+    owner: Any = field(default=None, compare=False, repr=False)
     #: Why it cannot be used; empty as far as is known without reading it.
     problem: str = ""
 
@@ -165,8 +167,9 @@ def images_of_objects(
 
     With one query for each path to learn which of them were made here.
     """
-    rows = list(objects)
-    found: dict[str, list[RowImage]] = {str(row.pk): [] for row in rows}
+    by_key = {str(row.pk): row for row in objects}
+    rows = list(by_key.values())
+    found: dict[str, list[RowImage]] = {key: [] for key in by_key}
     for role, path in mapping.items():
         steps, _dot, name = path.rpartition(".")
         holders = {str(row.pk): content_fields.object_at(row, steps) for row in rows}
@@ -175,7 +178,8 @@ def images_of_objects(
         for key, images in found.items():
             holder = there.get(key)
             asset = None if holder is None else placed.get(str(holder.pk))
-            images.append(_image_of_field(InputRole(role), holder, name, asset))
+            image = _image_of_field(InputRole(role), holder, name, asset)
+            images.append(replace(image, owner=by_key[key]))
     return {key: tuple(images) for key, images in found.items()}
 
 
@@ -225,7 +229,8 @@ def planned_sources(
             use_of_assets.usable_assets(actor).filter(pk__in=keys).values_list("pk", flat=True)
         )
     for images in rows:
-        problem = next((one.problem for one in images if one.problem), "")
+        problems = (one.problem or _content_problem(actor, one) for one in images)
+        problem = next((text for text in problems if text), "")
         if not problem and any(one.asset is not None and one.asset not in usable for one in images):
             problem = _(
                 "The image that the row names cannot be used: there is none, it was rejected or "
@@ -267,6 +272,20 @@ def read_sources(
     return found
 
 
+def _content_problem(actor: Actor, image: RowImage) -> str:
+    """Return why a person may not use the image of an object, or of one that it is related to."""
+    if image.file is None:
+        return ""
+    holder = image.file.instance
+    if not access.may_change_content(actor, image.owner):
+        text = _("You do not have permission to change “%(content)s”, whose image it is.")
+        return text % {"content": str(image.owner)[:_MAX_SHOWN_CHARS]}
+    if type(holder) is not type(image.owner) and not access.may_view_content(actor, type(holder)):
+        text = _("You do not have permission to see “%(content)s”, whose image it is.")
+        return text % {"content": str(holder)[:_MAX_SHOWN_CHARS]}
+    return ""
+
+
 def _fetched_source(image: RowImage, fetched: Fetched) -> InputSource:
     if fetched.problem:
         raise InvalidJobRequest(_(fetched.problem), field="inputs")
@@ -276,7 +295,9 @@ def _fetched_source(image: RowImage, fetched: Fetched) -> InputSource:
 
 
 def _content_source(actor: Actor, image: RowImage) -> InputSource:
-    access.require_content_change(actor, image.file.instance)
+    problem = _content_problem(actor, image)
+    if problem:
+        raise InvalidJobRequest(problem, field="inputs")
     store = storage.GuardedStorage(image.file.storage)
     with refuse_on_storage_failure():
         if store.size(image.text) > MAX_INPUT_BYTES:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def version(site: Site) -> TemplateVersion:
     may_change(site)
+    may_change(site, code="view_category")
     return make_template(
         body="Put the {{ product }} on a table",
         variables=VARIABLES,

@@ -354,11 +354,11 @@ def objects_batch(site: Site, version: TemplateVersion, keys: list[str], **chang
     return lifecycle.start(**values)
 
 
-def may_change(site: Site) -> None:
+def may_change(site: Site, *, code: str = "change_product") -> None:
     from django.contrib.auth.models import Permission  # noqa: PLC0415
 
     user: Any = site.actor.user
-    user.user_permissions.add(Permission.objects.get(codename="change_product"))
+    user.user_permissions.add(Permission.objects.get(codename=code))
     # What it may was remembered when it was first asked.
     for name in ("_perm_cache", "_user_perm_cache", "_group_perm_cache"):
         user.__dict__.pop(name, None)
@@ -370,10 +370,38 @@ def test_a_person_who_may_not_change_the_objects_gets_none_of_their_photos(
     (key,) = products(1)
     Product.objects.get(pk=key).image.save("a.png", ContentFile(make_image()))
 
+    rows = ObjectRows(
+        content_fields.target_by_path(TARGET),
+        [key],
+        mapping={"product": "name"},
+        fixed={},
+        images={"image": "image"},
+    )
+    (row,) = planning.plan_rows(actor=site.actor, version=version, rows=rows.rows(0, 1)).rows
+
     batch = prepare(objects_batch(site, version, [key]))
 
+    assert "permission to change" in row.error
     assert batch.job_count == 0
     assert "permission to change" in invalid(batch)[0]
+
+
+def test_the_image_of_a_related_object_is_for_people_who_may_see_it(
+    site: Site, version: TemplateVersion
+) -> None:
+    may_change(site)
+    (key,) = products(1)
+    shelf = Product.objects.get(pk=key).category
+    shelf.cover.save("shelf.png", ContentFile(make_image()))
+    images = {"image": "category.cover"}
+
+    refused = prepare(objects_batch(site, version, [key], images=images))
+    may_change(site, code="view_category")
+    made = prepare(objects_batch(site, version, [key], images=images))
+
+    assert "permission to see “Shelf”" in invalid(refused)[0]
+    entry = JobInput.objects.get(job__batch=made)
+    assert entry.content_origin == {"field": "catalog.Category.cover", "object": str(shelf.pk)}
 
 
 def test_a_digest_covers_what_names_the_images(site: Site, version: TemplateVersion) -> None:
