@@ -83,15 +83,17 @@ def guess_image(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     for column in image_columns(columns, rows):
         return column
     for place, column in enumerate(columns):
+        values = [row[place] for row in rows if row[place]]
         is_named = any(part in normalised(column) for part in _IMAGES)
-        if is_named and all(_is_reference(row[place]) for row in rows if row[place]):
+        # Not a text about an image, though perhaps with some that cannot be used.
+        if is_named and 2 * sum(map(_is_reference, values)) > len(values):
             return column
     return ""
 
 
 def _is_reference(value: str) -> bool:
-    """Return whether a value may be the ID of an image of the library, and is no text to read."""
-    return bool(re.fullmatch(r"[0-9a-fA-F-]{32,36}", value.strip()))
+    """Return whether a value is an address, or the ID of an image of the library."""
+    return bool(re.fullmatch(r"(?i)\s*(?:[a-z][a-z0-9+.-]*:/?/?\S+|[0-9a-f-]{32,36})\s*", value))
 
 
 def image_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

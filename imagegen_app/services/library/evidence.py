@@ -307,7 +307,6 @@ def _facts(
                 "sha256": entry.sha256,
                 # As it was uploaded, where another file was sent to the provider.
                 "credentials": entry.ingredient_facts,
-                # The field of the site's content, and the address or name, if it was not handed in.
                 "content": entry.content_origin,
                 "found_at": entry.found_at or None,
             }
