@@ -133,7 +133,11 @@ def shared_context(actor: Person, batch: Batch) -> dict[str, Any]:
 def _price(batch: Batch) -> Decimal | None:
     try:
         return lifecycle.estimate_cost(
-            batch.template_version, batch.image_model, rows=1, kit=batch.brand_kit_version
+            batch.template_version,
+            batch.image_model,
+            rows=1,
+            kit=batch.brand_kit_version,
+            images=len(batch.mapping.get(row_images.IMAGES, {})),
         )
     except ActionRefused:
         # Without a price nothing can be requested; the press of the button says why.

@@ -296,6 +296,7 @@ def _rerun_failed(batch: Batch, actor: Actor) -> None:
     """Request the next failed jobs again, each under the current rules and prices."""
     if batch.rerun_requested_at is None:
         return
+    most = IMAGE_CHUNK_SIZE if batch.mapping.get(row_images.IMAGES) else CHUNK_SIZE // 10
     jobs = list(
         failed_jobs(batch, until=batch.rerun_requested_at)
         .select_related(
@@ -305,7 +306,7 @@ def _rerun_failed(batch: Batch, actor: Actor) -> None:
             "image_model__provider",
             "batch",
         )
-        .order_by("pk")[: CHUNK_SIZE // 10]
+        .order_by("pk")[:most]
     )
     refused = 0
     for job in jobs:
