@@ -19,6 +19,7 @@ from imagegen_app.core.limits import MAX_INPUT_BYTES
 from imagegen_app.core.types import MASK_OPERATIONS, InputRole, Operation
 from imagegen_app.models import Asset, JobInput
 from imagegen_app.models.labels import LABELS
+from imagegen_app.services.batches._image_fetches import NotThereYet
 from imagegen_app.services.gateways import content_fields, remote_pictures, storage
 from imagegen_app.services.job_requests.fixed_guides import fixed_guides
 from imagegen_app.services.job_requests.model_options import options_of
@@ -254,6 +255,7 @@ def read_sources(
     """Return a row's input images with their bytes; assets are read when the request is composed.
 
     :raises InvalidJobRequest: if one cannot be used.
+    :raises NotThereYet: if the file of one that was fetched is gone.
     :raises StorageUnavailable: if a file of the site cannot be read at present.
     """
     found = []
@@ -289,9 +291,12 @@ def _content_problem(actor: Actor, image: RowImage) -> str:
 def _fetched_source(image: RowImage, fetched: Fetched) -> InputSource:
     if fetched.problem:
         raise InvalidJobRequest(_(fetched.problem), field="inputs")
-    return InputSource(
-        role=image.role, data=fetched.read(), found_at=remote_pictures.shown_url(image.url)
-    )
+    try:
+        data = fetched.read()
+    except OSError:
+        # Another worker of this process has used it, or somebody cleared the folder.
+        raise NotThereYet from None
+    return InputSource(role=image.role, data=data, found_at=remote_pictures.shown_url(image.url))
 
 
 def _content_source(actor: Actor, image: RowImage) -> InputSource:

@@ -178,7 +178,11 @@ def _create_rows(batch: Batch, actor: Actor) -> None:
         _image_fetches.forget(batch.pk)
         _pause_for_images(batch)
         return
-    job_requests, errors, count = _compose(batch, actor, rows, fetched)
+    try:
+        job_requests, errors, count = _compose(batch, actor, rows, fetched)
+    except _image_fetches.NotThereYet:
+        _image_fetches.forget(batch.pk)
+        raise
     # Before the transaction: it would hold its locks while services are asked. Two workers that
     # begin at the same moment may both ask about these rows; only one of them creates the jobs.
     checked = creation.check_requests(actor=actor, job_requests=job_requests)

@@ -8,11 +8,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 
-from imagegen_app.models import AuditEvent, Job, JobInput
+from imagegen_app.models import AuditEvent, Batch, Job, JobInput
 from imagegen_app.services.batches import batch_actions, row_jobs
 from imagegen_app.services.gateways import remote_pictures
 from imagegen_app.testing.factories import make_asset, make_image
+from tests.at_once import at_once
 from tests.image_server import ImageServer, failing
 from tests.imaging import hostile_files
 from tests.services.batches.test_row_images import prepare, rows_of, server, start, version
@@ -179,3 +181,59 @@ def test_the_sent_bytes_decide_whether_an_earlier_result_is_used_again(
 
     assert job.cached_from is None
     assert job.inputs.get().sha256 != ""
+
+
+def test_a_chunk_that_takes_long_is_made_in_parts_and_each_address_is_fetched_once(
+    site: Site, version: TemplateVersion, server: ImageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files = {f"/{n}.png": make_image() for n in range(12)}
+    stored = table(site, rows_of(*[f"{server.url}/{n}.png" for n in range(12)]))
+    batch = start(site, version, stored)
+    monkeypatch.setattr(row_jobs, "COMPOSE_SECONDS", 0)
+
+    prepare(batch)
+
+    assert batch.job_count == 12
+    assert sorted(server.asked) == sorted(server.files)
+
+
+def test_files_that_were_cleared_away_are_fetched_again(
+    site: Site, version: TemplateVersion, server: ImageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files = {"/a.png": make_image()}
+    batch = start(site, version, table(site, rows_of(f"{server.url}/a.png")))
+    read = remote_pictures.Fetched.read
+    cleared: list[int] = []
+
+    def once(self: remote_pictures.Fetched) -> bytes:
+        if not cleared and self.path is not None:
+            cleared.append(1)
+            self.path.unlink()
+        return read(self)
+
+    monkeypatch.setattr(remote_pictures.Fetched, "read", once)
+    prepare(batch)
+
+    assert batch.job_count == 1
+    assert server.asked == ["/a.png"] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_make_each_row_once(
+    site: Site, version: TemplateVersion, server: ImageServer
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("elsewhere, transactions follow one another or threads share a connection")
+    server.files = {f"/{n}.png": make_image() for n in range(25)}
+    stored = table(site, rows_of(*[f"{server.url}/{n}.png" for n in range(25)]))
+    batch = start(site, version, stored)
+
+    def work() -> None:
+        prepare(Batch.objects.get(pk=batch.pk))
+
+    assert at_once(work, work) == []
+    batch.refresh_from_db()
+    keys = sorted(Job.objects.filter(batch=batch).values_list("row_key", flat=True))
+    assert keys == sorted(f"A-{n}" for n in range(1, 26))
+    assert (batch.pause_reason, batch.job_count, invalid(batch)) == ("", 25, [])
+    assert JobInput.objects.filter(job__batch=batch).count() == 25
