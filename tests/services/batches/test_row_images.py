@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -10,12 +11,13 @@ import pytest
 from django.core.files.base import ContentFile
 
 from imagegen_app.core.states import ReviewState
-from imagegen_app.models import Asset, AuditEvent, Batch, JobInput
+from imagegen_app.models import Asset, AuditEvent, Batch, Job, JobInput, Verdict
 from imagegen_app.services.batches import lifecycle, planning, row_jobs
 from imagegen_app.services.batches.lifecycle import TableSource
 from imagegen_app.services.batches.row_sources import ObjectRows, TableRows
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields, remote_pictures
+from imagegen_app.services.job_requests import creation, from_job
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.testing.factories import make_asset, make_image, make_template, make_user
 from project.catalog.models import Product
@@ -44,8 +46,6 @@ def server(settings: Any, small: Any, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 @pytest.fixture
 def version(site: Site) -> TemplateVersion:
-    from decimal import Decimal  # noqa: PLC0415
-
     with_budget(site, Decimal(100))
     return make_template(
         body="Put the {{ product }} on a table",
@@ -318,3 +318,51 @@ def test_an_asset_that_is_withdrawn_after_the_preview_skips_its_row(
 @use_case(audited=False)
 def with_state(asset: Asset, state: str) -> None:
     Asset.objects.filter(pk=asset.pk).update(review_state=state)
+
+
+def test_inputs_are_screened_and_their_screening_is_a_part_of_the_price(
+    site: Site, version: TemplateVersion, settings: Any
+) -> None:
+    plain = lifecycle.estimate_cost(version, site.model, rows=2, images=1)
+    backend = "tests.services.worker.test_sent_images.Recording"
+    screener = {"BACKEND": backend, "NAME": "eyes", "STAGES": ["input"], "PRICE": "0.25"}
+    settings.IMAGEGEN = {**settings.IMAGEGEN, "SCREENERS": [screener]}
+    own = make_asset(requester=site.actor.user)
+    stored = table(site, rows_of(str(own.pk)))
+    (row,) = planning.plan_rows(
+        actor=site.actor, version=version, rows=source(stored).rows(0, 1)
+    ).rows
+    each = lifecycle.estimate_cost(version, site.model, rows=1, images=1)
+
+    batch = prepare(start(site, version, stored))
+
+    assert lifecycle.estimate_cost(version, site.model, rows=2, images=1) - plain == 2 * Decimal(
+        "0.25"
+    )
+    assert row.cost == each
+    assert Verdict.objects.filter(job__batch=batch, stage="input").count() == 1
+
+
+def test_a_rerun_of_a_row_sends_the_same_bytes_from_the_same_place(
+    site: Site, version: TemplateVersion, server: ImageServer
+) -> None:
+    server.files = {"/a.png": make_image()}
+    batch = prepare(start(site, version, table(site, rows_of(f"{server.url}/a.png"))))
+    job = batch.jobs.get()
+    server.files = {}
+
+    again = from_job.job_request_from(actor=site.actor, job=job)
+
+    assert again.provider_request.inputs[0].sha256 == job.inputs.get().sha256
+    assert again.input_origins[0].found_at == f"{server.url}/a.png"
+
+
+def test_a_plan_becomes_no_job(site: Site, version: TemplateVersion) -> None:
+    stored = table(site, rows_of("https://shop.example.com/a.png"))
+    rows = source(stored).rows(0, 1)
+    (row,) = planning.plan_rows(actor=site.actor, version=version, rows=rows).rows
+
+    assert row.job_request is not None
+    with pytest.raises(ValueError, match="never read"):
+        creation.request_images(actor=site.actor, job_request=row.job_request)
+    assert not Job.objects.exists()
