@@ -36,6 +36,8 @@ from imagegen_app.services.policy.storage_refusals import refuse_on_storage_fail
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from django.db.models import QuerySet
+
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Batch, ImageModel, TemplateVersion
     from imagegen_app.services.gateways.remote_pictures import Fetched
@@ -346,7 +348,8 @@ def inputs_of(batch: Batch, assets: Iterable[Asset]) -> dict[Any, JobInput]:
         return {}
     jobs = {pass_chain.root_job(asset.job).pk for asset in assets}
     entries = JobInput.objects.filter(job__in=jobs, position=0).select_related("asset")
-    return {one.job_id: one for one in entries.prefetch_related("asset__renditions")}
+    rows: QuerySet[JobInput] = entries.prefetch_related("asset__renditions")
+    return {one.job_id: one for one in rows}
 
 
 def is_present(batch: Batch, entry: JobInput) -> bool:

@@ -34,6 +34,7 @@ from imagegen_app.services.policy.storage_refusals import StorageUnavailable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from django.db.models import QuerySet
 
@@ -67,7 +68,7 @@ def create_next_jobs() -> bool:
 
     A batch over its budget, or whose rows are refused, is paused.
     """
-    waiting: list[object] = []
+    waiting: list[UUID] = []
     while True:
         batch = _next_batch(waiting)
         if batch is None:
@@ -124,7 +125,7 @@ def failed_jobs(batch: Batch, *, until: datetime) -> QuerySet[Job]:
     return jobs
 
 
-def _next_batch(excluded: Sequence[object]) -> Batch | None:
+def _next_batch(excluded: Sequence[UUID]) -> Batch | None:
     unprepared = Q(prepared_rows__lt=F("row_count")) & (
         Q(pilot_rows=0) | Q(released_at__isnull=False) | Q(prepared_rows__lt=F("pilot_rows"))
     )

@@ -299,9 +299,8 @@ def _own_images(model: type[models.Model]) -> list[models.FileField]:
         for one in model._meta.get_fields()  # noqa: SLF001 - Django's documented API
         if isinstance(one, models.FileField)
     ]
-    images = [one for one in files if isinstance(one, models.ImageField)]
-    is_image = "image" in model._meta.object_name.lower()  # noqa: SLF001 - as above
-    return images or (files if is_image else [])
+    images: list[models.FileField] = [one for one in files if isinstance(one, models.ImageField)]
+    return images or (files if "image" in model.__name__.lower() else [])
 
 
 def guess_mapping(target: Target, variables: Sequence[Variable]) -> dict[str, str]:

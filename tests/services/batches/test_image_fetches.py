@@ -128,6 +128,23 @@ def test_a_server_that_is_away_pauses_the_batch_once_and_then_costs_its_rows(
     assert "did not answer" in invalid(batch)[0]
 
 
+def test_a_provider_of_the_site_is_no_server_of_images(
+    site: Site, version: TemplateVersion, server: ImageServer, settings: Any
+) -> None:
+    server.files = {"/a.png": make_image()}
+    settings.IMAGEGEN = {
+        **settings.IMAGEGEN,
+        "INPUT_ORIGINS": [],
+        "TRUSTED_ORIGINS": [server.url],
+    }
+    stored = table(site, rows_of(f"{server.url}/a.png"))
+
+    batch = prepare(start(site, version, stored))
+
+    assert batch.job_count == 0
+    assert server.asked == []
+
+
 def test_a_slow_server_holds_up_no_other_batch(
     site: Site, version: TemplateVersion, server: ImageServer
 ) -> None:
