@@ -13,7 +13,7 @@ from django.urls import reverse
 from imagegen_app.models import Batch, ImageModel, JobInput
 from imagegen_app.services.batches import row_jobs
 from imagegen_app.services.worker import driver
-from imagegen_app.testing.factories import make_asset, make_image, make_template
+from imagegen_app.testing.factories import make_asset, make_image, make_template, make_user
 from project.catalog.models import Product
 from tests.admin.test_batch_pages import browser, choose
 from tests.admin.test_studio import edda, shop
@@ -73,6 +73,19 @@ def test_an_image_column_is_guessed_and_its_cells_are_shown_without_a_call(
     assert "secret" not in page
     assert "The address of the image must begin with https://." in page
     assert sent["image_image"] == "Bild"
+
+
+def test_an_image_that_the_person_may_not_use_is_not_shown(browser: Client, scene: str) -> None:
+    secret = make_asset(title="Secret", review_state="pending", requester=make_user("otto"))
+    address, page, _sent = planned(
+        browser, f"SKU;Name;Bild\nA-1;Cup;{secret.pk}\n", scene, image_image="Bild"
+    )
+    (cell,) = re.findall(r'(?s)<td role="cell" class="imagegen-input-cell">(.*?)</td>', page)
+
+    assert "<img" not in cell
+    assert "Secret" not in page
+    assert "or it is not yours" in page
+    assert address
 
 
 def test_a_column_of_addresses_is_chosen_by_itself(browser: Client, scene: str) -> None:

@@ -228,12 +228,13 @@ class _Preview:
         names = self.source.names([row.key for row in shown])
         return {
             "rows": _with_images(
+                self._actor,
                 [
                     replace(row, label=f"{names[row.key]}, {row.label}")
                     if row.key in names
                     else row
                     for row in shown
-                ]
+                ],
             ),
             "has_images": bool(self.form.images()),
             "view": str(view),
@@ -282,9 +283,9 @@ class _Preview:
         }
 
 
-def _with_images(rows: Sequence[PlannedRow]) -> list[dict[str, Any]]:
+def _with_images(actor: Person, rows: Sequence[PlannedRow]) -> list[dict[str, Any]]:
     """Return what the template shows of the rows, with their input images."""
-    images = row_images.shown_images([row.images for row in rows])
+    images = row_images.shown_images(actor, [row.images for row in rows])
     return [
         {
             "label": row.label,

@@ -320,20 +320,28 @@ def urls_in(rows: Iterable[Sequence[RowImage]]) -> list[str]:
     )
 
 
-def shown_images(images: Sequence[Sequence[RowImage]]) -> list[list[ShownImage]]:
-    """Return rows' images as a page shows them; for people who may see the rows."""
-    keys = {one.asset for row in images for one in row if one.asset is not None}
-    assets = Asset.objects.filter(pk__in=keys).prefetch_related("renditions") if keys else []
+def shown_images(actor: Actor, rows: Sequence[Sequence[RowImage]]) -> list[list[ShownImage]]:
+    """Return rows' images as a page shows them to the actor, who may see the rows.
+
+    What the actor may not use is named, and not shown.
+    """
+    usable: QuerySet[Asset] = Asset.objects.all()
+    if isinstance(actor, Person):
+        usable = use_of_assets.usable_assets(actor)
+    keys = {one.asset for row in rows for one in row if one.asset is not None}
+    assets: list[Asset] = []
+    if keys:
+        assets = list(usable.filter(pk__in=keys).prefetch_related("renditions"))
     by_key = {asset.pk: asset for asset in assets}
-    return [[_shown(one, by_key) for one in row] for row in images]
+    return [[_shown(actor, one, by_key) for one in row] for row in rows]
 
 
-def _shown(image: RowImage, assets: Mapping[Any, Asset]) -> ShownImage:
+def _shown(actor: Actor, image: RowImage, assets: Mapping[Any, Asset]) -> ShownImage:
     label = str(LABELS[InputRole][image.role])
     asset = None if image.asset is None else assets.get(image.asset)
-    if asset is not None and not image.problem:
+    if asset is not None:
         return ShownImage(label, str(asset), delivery.preview_url(asset))
-    if image.file is not None:
+    if image.file is not None and not _content_problem(actor, image):
         url = pictures.held_url(image.file.instance, image.file.field.name)
         return ShownImage(label, image.shown.rpartition("/")[2], url)
     return ShownImage(label, image.shown)
