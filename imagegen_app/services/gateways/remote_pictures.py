@@ -15,7 +15,7 @@ import socket
 import tempfile
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Final
@@ -33,6 +33,8 @@ from imagegen_app.providers.http.transport import origin, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import httpx
 
 logger: Final = logging.getLogger("imagegen.batches")
 
@@ -80,8 +82,12 @@ def url_problem(url: str) -> str:
         target = parse(url)
     except ValueError:
         return _problem_of_text(url)
-    if origin(target) in _own_origins():
-        return ""
+    problem = _problem_of_target(target)
+    # Asked last: most addresses are public, and a table has thousands.
+    return "" if problem and origin(target) in _own_origins() else problem
+
+
+def _problem_of_target(target: httpx.URL) -> str:
     if target.scheme != "https":
         return _("The address of the image must begin with https://.")
     if target.port not in {None, 443}:
@@ -118,6 +124,7 @@ def _problem_of_text(url: str) -> str:
     )
 
 
+@lru_cache(maxsize=1024)
 def _is_inner(host: str) -> bool:
     name = host.rstrip(".").lower()
     try:
