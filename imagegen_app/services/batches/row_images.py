@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 
 #: What a row's image can be for; a mask belongs to one image, and is drawn.
 ROLES: Final = (InputRole.IMAGE, InputRole.REFERENCE, InputRole.STYLE, InputRole.CONTROL)
+#: Operations that nothing but the image itself has a part in.
+_OF_ONE_IMAGE: Final = frozenset(
+    {Operation.UPSCALE, Operation.REMOVE_BACKGROUND, Operation.RESTORE_FACES}
+)
 #: What a batch's mapping says of its input images: the place of each by its role.
 IMAGES: Final = "images"
 #: What a cell may hold, in characters; no address or key is longer.
@@ -103,6 +107,8 @@ def roles_for(version: TemplateVersion, image_model: ImageModel) -> list[InputRo
     if options.operation is Operation.GENERATE:
         # A new image is led by guides; what is changed is an edit.
         roles = [one for one in roles if one in {InputRole.STYLE, InputRole.CONTROL}]
+    elif options.operation in _OF_ONE_IMAGE:
+        roles = [one for one in roles if one is InputRole.IMAGE]
     needed = needed_role(version)
     return sorted(roles, key=lambda one: one is not needed)
 
@@ -245,6 +251,8 @@ def planned_sources(
                 asset=None if one.asset is None else assets.get(one.asset),
                 content=one.content,
                 planned=f"{one.role.value}:{one.text}",
+                # That it may be used was asked above, for all rows with one query.
+                is_reused=True,
             )
             for one in images
         ]
