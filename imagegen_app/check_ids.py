@@ -19,7 +19,7 @@ CHECKS = {
     ),
     "imagegen.E009": "A signing file cannot be read, or the certificate or key is missing.",
     "imagegen.E010": "A target is not an image field, or lacks its template.",
-    "imagegen.E011": "A trusted origin is not a valid origin.",
+    "imagegen.E011": "A trusted origin, or one of input images, is not a valid origin.",
     "imagegen.E012": "Images are signed with the development certificate in production.",
     "imagegen.E013": "No state folder is configured.",
     "imagegen.E014": "A rendition's width or format is unknown.",

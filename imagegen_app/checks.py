@@ -351,13 +351,17 @@ def _other_settings(settings: conf.Settings) -> Iterator[CheckMessage]:
             hint="Write https://… or a path that begins with /, or leave it out.",
             id="imagegen.E018",
         )
-    for origin in settings.trusted_origins:
-        if not origin.startswith(("http://", "https://")) or origin.count("/") > 2:  # noqa: PLR2004 - scheme://host
-            yield Error(
-                f"IMAGEGEN['TRUSTED_ORIGINS'] contains {origin!r}, which is not a valid origin.",
-                hint="Write http://host:port without a path.",
-                id="imagegen.E011",
-            )
+    for name, origins in (
+        ("TRUSTED_ORIGINS", settings.trusted_origins),
+        ("INPUT_ORIGINS", settings.input_origins),
+    ):
+        for origin in origins:
+            if not origin.startswith(("http://", "https://")) or origin.count("/") > 2:  # noqa: PLR2004 - scheme://host
+                yield Error(
+                    f"IMAGEGEN[{name!r}] contains {origin!r}, which is not a valid origin.",
+                    hint="Write http://host:port without a path.",
+                    id="imagegen.E011",
+                )
     yield from provider_checks.origin_errors(settings)
     if not settings.state_dir and getattr(django_settings, "BASE_DIR", None) is None:
         yield Error(

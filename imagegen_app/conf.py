@@ -290,6 +290,10 @@ class Settings:
     #: Such origins that may also use plain http or a private address, such as
     #: `http://10.0.0.5:8188`. None by default, so that no URL can reach the internal network.
     trusted_origins: tuple[str, ...] = ()
+    #: The site's own image servers, such as `https://dam.internal.example.org:8443`: from these, input
+    #: images of batches are fetched though they are private, plain or on another port. None by default:
+    #: all others must be public, and serve by https on port 443. No provider may be called there.
+    input_origins: tuple[str, ...] = ()
     #: Dotted paths of further adapter classes, by the name that a provider selects.
     adapters: dict[str, str] = field(default_factory=dict)
     #: Whether superusers may generate images without a grant; off, so that grants are complete.

@@ -78,6 +78,24 @@ def _column_for(variable: Variable, names: dict[str, str]) -> str:
     return ""
 
 
+def guess_image(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return the column that seems to name an image for each row: by its values, else by its name."""
+    for column in image_columns(columns, rows):
+        return column
+    for place, column in enumerate(columns):
+        values = [row[place] for row in rows if row[place]]
+        is_named = any(part in normalised(column) for part in _IMAGES)
+        # Not a text about an image, though perhaps with some that cannot be used.
+        if is_named and 2 * sum(map(_is_reference, values)) > len(values):
+            return column
+    return ""
+
+
+def _is_reference(value: str) -> bool:
+    """Return whether a value is an address, or the ID of an image of the library."""
+    return bool(re.fullmatch(r"(?i)\s*(?:[a-z][a-z0-9+.-]*:/?/?\S+|[0-9a-f-]{32,36})\s*", value))
+
+
 def image_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the columns that hold addresses of images, by their names and their values."""
     found = []

@@ -606,6 +606,7 @@ class Migration(migrations.Migration):
                 ('ingredient_facts', models.JSONField(blank=True, default=dict)),
                 ('manifest_key', models.CharField(blank=True, max_length=200)),
                 ('content_origin', models.JSONField(blank=True, default=dict)),
+                ('found_at', models.CharField(blank=True, max_length=500, verbose_name='found at')),
             ],
             options={
                 'verbose_name': 'input image',

@@ -41,6 +41,8 @@ class JobInput(Record):
     manifest_key = models.CharField(max_length=200, blank=True)
     #: The field of the site's content whose image it is; see `services.job_requests.values`.
     content_origin: models.JSONField[Any, Any] = models.JSONField(default=dict, blank=True)
+    #: Where a batch found the file: an address without its query, or a name in the site's storage.
+    found_at = models.CharField(_("found at"), max_length=500, blank=True)
 
     class Meta:
         verbose_name = _("input image")

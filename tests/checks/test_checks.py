@@ -64,6 +64,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "imagegen.E010",
     ),
     ({"TRUSTED_ORIGINS": ["http://a/b"]}, "imagegen.E011"),
+    ({"INPUT_ORIGINS": ["dam.example.org"]}, "imagegen.E011"),
     ({"DOCS_URL": "javascript:alert(1)"}, "imagegen.E018"),
     ({"RENDITIONS": {"FORMATS": ["gif"]}}, "imagegen.E014"),
     ({"QUEUE": "elsewhere"}, "imagegen.E015"),

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from imagegen_app.core.column_guesses import guess_columns, guess_key, image_columns, normalised
+from imagegen_app.core.column_guesses import (
+    guess_columns,
+    guess_image,
+    guess_key,
+    image_columns,
+    normalised,
+)
 from imagegen_app.core.variables import Variable
 
 
@@ -54,3 +60,16 @@ def test_columns_with_addresses_of_images_are_found() -> None:
         ["2", "file:///etc/x.png", ""],
     ]
     assert image_columns(["id", "photo", "link"], rows) == ["photo"]
+
+
+def test_a_column_of_images_is_found_by_its_values_or_by_its_name() -> None:
+    key = "01a22389-a093-7fad-831b-78d14d574a69"
+    columns = ["sku", "Link", "Bild"]
+
+    assert guess_image(columns, [["1", "https://a.example/", "https://a.example/1.jpg"]]) == "Bild"
+    assert guess_image(
+        columns, [["1", "", key], ["2", "", "http://a.example"], ["3", "", "x"]]
+    ) == ("Bild")
+    assert guess_image(columns, [["1", "", "a red cup"], ["2", "", key]]) == ""
+    assert guess_image(columns, [["1", "", ""]]) == ""
+    assert guess_image(["sku", "photo_url"], [["1", "https://a.example/x"]]) == "photo_url"

@@ -209,6 +209,72 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     ),
     # In services, batches
     PlantedFault(
+        "row_images_of_the_own_network",
+        "services/gateways/remote_pictures.py",
+        "    if _is_inner(target.host):",
+        "    if not target.host:",
+        (
+            "services/batches/test_row_images.py::test_a_cell_that_can_be_no_image_is_told_before_anything_is_fetched",
+        ),
+        "The preview calls an address of a private network usable.",
+    ),
+    PlantedFault(
+        "row_images_from_trusted_origins",
+        "services/gateways/remote_pictures.py",
+        "    for text in conf.get().input_origins:",
+        "    for text in (*conf.get().input_origins, *conf.get().trusted_origins):",
+        (
+            "services/batches/test_image_fetches.py::test_a_provider_of_the_site_is_no_server_of_images",
+        ),
+        "Whoever uploads a table reads what a self-hosted provider serves.",
+    ),
+    PlantedFault(
+        "row_images_keep_keys",
+        "services/gateways/remote_pictures.py",
+        "    return str(target.copy_with(query=None, fragment=None))[:_MAX_SHOWN_CHARS]",
+        "    return str(target)[:_MAX_SHOWN_CHARS]",
+        (
+            "services/batches/test_row_images.py::test_images_at_addresses_become_inputs_with_their_origin",
+        ),
+        "The key in a signed address is stored, exported and shown.",
+    ),
+    PlantedFault(
+        "row_images_not_agreed_to",
+        "services/batches/planning.py",
+        "                *(one.facts for one in row.images),\n",
+        "",
+        ("services/batches/test_row_images.py::test_a_digest_covers_what_names_the_images",),
+        "Images are made of other photos than the preview showed.",
+    ),
+    PlantedFault(
+        "row_images_of_anybody",
+        "services/batches/row_images.py",
+        "    if not access.may_change_content(actor, image.owner):",
+        "    if image.owner is None:",
+        (
+            "services/batches/test_row_images.py::test_a_person_who_may_not_change_the_objects_gets_none_of_their_photos",
+        ),
+        "Photos of objects are sent by people who may not change the objects.",
+    ),
+    PlantedFault(
+        "row_images_wait_for_strangers",
+        "services/batches/row_jobs.py",
+        "            waiting.append(batch.pk)",
+        "            return False",
+        ("services/batches/test_image_fetches.py::test_a_slow_server_holds_up_no_other_batch",),
+        "A slow server of one table holds up all other batches.",
+    ),
+    PlantedFault(
+        "row_images_lost_while_away",
+        "services/batches/row_jobs.py",
+        "    if are_away and batch.mapping.get(_TRIED) != batch.prepared_rows:",
+        "    if not are_away and not rows:",
+        (
+            "services/batches/test_image_fetches.py::test_a_server_that_is_away_pauses_the_batch_once_and_then_costs_its_rows",
+        ),
+        "An hour's outage of the photos' server skips all rows of a night.",
+    ),
+    PlantedFault(
         "cap_upside_down",
         "services/batches/lifecycle.py",
         "estimate > limits.spending_limit",

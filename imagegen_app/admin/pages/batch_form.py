@@ -11,9 +11,13 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app.admin.pages import kit_choice
 from imagegen_app.core import prompts
+from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.models import ImageModel, PromptTemplate
-from imagegen_app.services.batches import lifecycle
+from imagegen_app.models.labels import LABELS
+from imagegen_app.services.batches import lifecycle, row_images
+from imagegen_app.services.job_requests import composition
 from imagegen_app.services.policy import access, template_access
+from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,8 +55,13 @@ class BatchForm(forms.Form):
         row_count: int,
         places: Sequence[tuple[str, str]],
         guesses: Mapping[str, str],
+        image_places: Sequence[tuple[str, str]] = (),
+        image_guess: str = "",
     ) -> None:
-        """`places` are what a variable can be mapped to, as (path, label); `guesses` some of them."""
+        """`places` are what a variable can be mapped to, as (path, label); `guesses` some of them.
+
+        `image_places` are where a row can have an input image; `image_guess` is one of them.
+        """
         super().__init__(data, initial={"template": version.template.slug if version else ""})
         self.version = version
         self._field("template").queryset = template_access.usable_templates(actor).order_by("name")
@@ -89,8 +98,13 @@ class BatchForm(forms.Form):
         self.variable_names: list[str] = []
         #: The variables without which no prompt can be made.
         self._required: set[str] = set()
+        #: What the template's operation and the model take input images for.
+        self.image_roles: list[InputRole] = []
+        #: The model that they are asked of; None if there is none.
+        self._model: ImageModel | None = None
         if version is not None:
             self._add_variables(version, places=places, guesses=guesses)
+            self._add_images(actor, version, places=image_places, guess=image_guess)
 
     def _field(self, name: str) -> Any:
         return self.fields[name]
@@ -131,6 +145,58 @@ class BatchForm(forms.Form):
             if variable.required and variable.kind is not prompts.VariableKind.SWITCH:
                 self._required.add(variable.name)
 
+    def _add_images(
+        self,
+        actor: Person,
+        version: TemplateVersion,
+        *,
+        places: Sequence[tuple[str, str]],
+        guess: str,
+    ) -> None:
+        chosen = str(self.data.get("image_model") or "") if self.is_bound else ""
+        given = self._field("image_model").queryset.filter(slug=chosen).first() if chosen else None
+        try:
+            self._model = composition.resolve_model(actor, given, version)
+            self.image_roles = row_images.roles_for(version, self._model)
+        except ActionRefused:
+            # The preview says why no row can be made.
+            return
+        needed = row_images.needed_role(version)
+        for role in self.image_roles:
+            self.fields[f"image_{role.value}"] = forms.ChoiceField(
+                choices=[("", _("no image")), *places],
+                required=False,
+                label=LABELS[InputRole][role],
+                initial=guess if role is needed else "",
+            )
+
+    def images(self) -> dict[str, str]:
+        """Return where the rows' input images are, by role."""
+        source = self.cleaned_data if self.is_bound and self.is_valid() else self._initials()
+        found = {one.value: str(source.get(f"image_{one.value}") or "") for one in self.image_roles}
+        return {role: place for role, place in found.items() if place}
+
+    @property
+    def image_fields(self) -> list[Any]:
+        """The fields that say where input images are."""
+        return [self[f"image_{role.value}"] for role in self.image_roles]
+
+    @property
+    def image_problem(self) -> str:
+        """Why no row can be made with these input images; empty if nothing is wrong with them."""
+        if self.version is None or self._model is None:
+            return ""
+        return row_images.mapping_problem(self.version, self._model, self.images())
+
+    @property
+    def images_unused(self) -> str:
+        """Why the template has no use for input images; empty if it has."""
+        if self.version is None or self._model is None or self.image_roles:
+            return ""
+        text = _("“%(operation)s” with “%(model)s” takes no input images.")
+        operation = LABELS[Operation][Operation(self.version.operation)]
+        return text % {"operation": operation, "model": self._model.name}
+
     @property
     def variable_rows(self) -> list[tuple[Any, Any, bool]]:
         """The mapping and the fixed value of each variable, and whether it lacks both."""
@@ -157,7 +223,7 @@ class BatchForm(forms.Form):
         """Begin with what was chosen beside another template: all but its variables and its model."""
         for name, field in self.fields.items():
             is_of_template = name in {"template", "image_model"} or name.startswith(
-                ("map_", "fix_")
+                ("map_", "fix_", "image_")
             )
             if is_of_template or name not in sent:
                 continue

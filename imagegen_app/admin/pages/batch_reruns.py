@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imagegen_app.admin.pages.batch_status import filter_from, filter_query
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Job
-from imagegen_app.services.batches import lifecycle, reruns, row_list
+from imagegen_app.services.batches import lifecycle, reruns, row_images, row_list
 from imagegen_app.services.batches.row_list import RowFilter
 from imagegen_app.services.policy import access, budgets
 from imagegen_app.services.policy.access import ActionRefused
@@ -75,6 +75,7 @@ def confirm_context(actor: Person, batch: Batch, chosen: ChosenRows) -> dict[str
             batch.image_model,
             rows=chosen.number,
             kit=batch.brand_kit_version,
+            images=len(batch.mapping.get(row_images.IMAGES, {})),
         )
         access.require_permission(actor, "request_job")
         budgets.require_budget(actor, batch.image_model, amount=cost)

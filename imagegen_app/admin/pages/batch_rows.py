@@ -122,12 +122,26 @@ class SelectedRows(BatchRows):
             guesses=content_fields.guess_mapping(target, prompts.variables_from(version.variables))
             if version
             else {},
+            image_places=self._image_places,
+            image_guess=self._image_guess,
         )
+
+    @cached_property
+    def _image_places(self) -> list[tuple[str, str]]:
+        return content_fields.image_fields(self._selection.target.model)
+
+    @property
+    def _image_guess(self) -> str:
+        """The field that the images are for, which shows the object now; else the only one."""
+        names, own = [name for name, _label in self._image_places], self._selection.target.field
+        return own if own in names else names[0] if len(names) == 1 else ""
 
     def source(self, form: BatchForm) -> RowSource:
         mapping, fixed = form.mapping()
         selection = self._selection
-        return ObjectRows(selection.target, selection.keys, mapping=mapping, fixed=fixed)
+        return ObjectRows(
+            selection.target, selection.keys, mapping=mapping, fixed=fixed, images=form.images()
+        )
 
     def start_arguments(self, form: BatchForm) -> dict[str, Any]:
         return {"target": self._selection.target}
@@ -202,6 +216,8 @@ class UploadedRows(BatchRows):
             key_guess=self._key_guess,
             objects=self._objects,
             objects_guess=self._objects_guess,
+            image_places=[(column, column) for column in columns],
+            image_guess=column_guesses.guess_image(columns, self._sample),
         )
 
     def _guesses(self, version: TemplateVersion | None) -> Mapping[str, str]:
@@ -225,6 +241,7 @@ class UploadedRows(BatchRows):
             fixed=fixed,
             target=content_fields.target_by_path(path),
             match=match,
+            images=chosen.images(),
         )
 
     def start_arguments(self, form: BatchForm) -> dict[str, Any]:
@@ -246,7 +263,11 @@ class UploadedRows(BatchRows):
 
     def context(self, form: BatchForm) -> dict[str, Any]:
         chosen = cast("TableBatchForm", form)
-        used = {*chosen.mapping()[0].values(), chosen.chosen_key_column()}
+        used = {
+            *chosen.mapping()[0].values(),
+            chosen.chosen_key_column(),
+            *chosen.images().values(),
+        }
         unused = [column for column in self.table.columns if column not in used]
         images = column_guesses.image_columns(self.table.columns, self._sample)
         return {

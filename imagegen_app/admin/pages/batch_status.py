@@ -303,6 +303,10 @@ def _pause_reason(batch: Batch, *, is_moving: bool, undecided: int) -> str:
             "Paused: the next rows were refused (permission, grant or price). Ask an image "
             "administrator."
         ),
+        "images": _(
+            "Paused: none of the next rows' images can be fetched, since their server does not "
+            "answer. Continue once it does: no row was lost."
+        ),
         "internal_error": _(
             "Paused: the site's own software failed when it created the next rows. Ask an image "
             "administrator to look into the worker's log."

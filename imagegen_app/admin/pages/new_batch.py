@@ -14,14 +14,20 @@ from django.utils.translation import gettext as _
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.batch_rows import SelectedRows
 from imagegen_app.forms.admin_urls import admin_url
-from imagegen_app.services.batches import lifecycle, planning, row_checks, selections
+from imagegen_app.services.batches import (
+    lifecycle,
+    planning,
+    row_checks,
+    row_images,
+    selections,
+)
 from imagegen_app.services.batches.row_checks import RowCheck
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.policy import access, setup_progress, template_access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from django.http import HttpRequest
 
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
     from imagegen_app.admin.pages.batch_rows import BatchRows
     from imagegen_app.core.actors import Person
     from imagegen_app.models import Batch, TemplateVersion
-    from imagegen_app.services.batches.planning import BatchPlan
+    from imagegen_app.services.batches.planning import BatchPlan, PlannedRow
     from imagegen_app.services.batches.row_sources import RowSource
 
 #: Rows of one page of the preview.
@@ -79,7 +85,8 @@ class PlanPages(Pages):
         if sent is not None and not same_template:
             form.keep_choices(sent)
         context: dict[str, Any] = {"plan": None, "earlier": []}
-        if version is not None and (not form.is_bound or form.is_valid()):
+        is_complete = not form.is_bound or form.is_valid()
+        if version is not None and is_complete and not form.image_problem:
             preview = _Preview(actor, form, rows, version)
             if sent is not None and "part" in sent and same_template:
                 return self._checked_part(request, preview)
@@ -140,6 +147,7 @@ class PlanPages(Pages):
             keys=preview.source.keys,
             mapping=mapping,
             fixed=fixed,
+            images=form.images(),
             image_model=form.cleaned_data.get("image_model"),
             limits=form.limits(),
             key=str(request.POST.get("key", ""))[:64] or uuid.uuid4().hex,
@@ -219,10 +227,16 @@ class _Preview:
             following = end if end < self.total else None
         names = self.source.names([row.key for row in shown])
         return {
-            "rows": [
-                replace(row, label=f"{names[row.key]}, {row.label}") if row.key in names else row
-                for row in shown
-            ],
+            "rows": _with_images(
+                self._actor,
+                [
+                    replace(row, label=f"{names[row.key]}, {row.label}")
+                    if row.key in names
+                    else row
+                    for row in shown
+                ],
+            ),
+            "has_images": bool(self.form.images()),
             "view": str(view),
             "problems_only": view.problems_only,
             "first_row": view.start + 1,
@@ -267,6 +281,23 @@ class _Preview:
             "missing": setup_progress.missing_step(self._actor),
             "refusal": None,
         }
+
+
+def _with_images(actor: Person, rows: Sequence[PlannedRow]) -> list[dict[str, Any]]:
+    """Return what the template shows of the rows, with their input images."""
+    images = row_images.shown_images(actor, [row.images for row in rows])
+    return [
+        {
+            "label": row.label,
+            "error": row.error,
+            "job_request": row.job_request,
+            "cost": row.cost,
+            "currency": row.currency,
+            "is_cached": row.is_cached,
+            "shown_images": shown,
+        }
+        for row, shown in zip(rows, images, strict=True)
+    ]
 
 
 def _withdrawn(slug: str | bool, version: TemplateVersion | None) -> ActionRefused | None:

@@ -135,11 +135,11 @@ def _price(one: OutdatedImage, known: dict[tuple[Any, ...], str]) -> str:
     version, model = one.today.version, one.today.image_model
     if model is None or not one.is_refreshable:
         return ""
-    kit = one.today.kit
-    key = (version.pk, model.pk, kit.pk if kit else None)
+    kit, images = one.today.kit, len(one.today.sources.images)
+    key = (version.pk, model.pk, kit.pk if kit else None, images)
     if key not in known:
         try:
-            cost = lifecycle.estimate_cost(version, model, rows=1, kit=kit)
+            cost = lifecycle.estimate_cost(version, model, rows=1, kit=kit, images=images)
         except (NoPrice, ActionRefused):
             known[key] = ""
         else:

@@ -11,7 +11,7 @@ from imagegen_app.core.states import FINAL_STATES, JobState, RejectionReason, Re
 from imagegen_app.models import Asset, AssetRating, Job
 from imagegen_app.models.asset_details import MAX_STARS
 from imagegen_app.models.labels import choices
-from imagegen_app.services.batches import lifecycle, placing, row_list
+from imagegen_app.services.batches import lifecycle, placing, row_images, row_list
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
     alt_texts,
@@ -60,6 +60,7 @@ def tiles_of(actor: Person, batch: Batch, assets: Iterable[Asset]) -> list[dict[
         AssetRating.objects.filter(asset__in=found, person=actor.user).values_list("asset", "stars")
     )
     new = replacements_of(found)
+    inputs = row_images.inputs_of(batch, found)
     may_describe_all = access.has_permission(actor, "change_asset")
     tiles = []
     for asset in found:
@@ -67,13 +68,17 @@ def tiles_of(actor: Person, batch: Batch, assets: Iterable[Asset]) -> list[dict[
             "" if asset.alt_text or asset.is_decorative else alt_texts.suggested_text(asset).text
         )
         seen = review_decisions.shown(asset)
+        entry = inputs.get(pass_chain.root_job(asset.job).pk)
+        is_present = entry is not None and row_images.is_present(batch, entry)
         tiles.append(
             {
                 "asset": asset,
                 "label": labels.get(asset.job.row_key, "") or asset.job.row_key,
                 "url": delivery.preview_url(asset, width=320),
                 "large": delivery.preview_url(asset, width=1280),
-                "present": present.get(asset.job.row_key, ""),
+                # What the object shows now is not shown twice.
+                "present": "" if is_present else present.get(asset.job.row_key, ""),
+                "before": "" if entry is None else delivery.input_url(entry, result=asset),
                 "why_not": review.refusal_reason(actor, asset, ReviewState.APPROVED),
                 "shown": f"{seen.sha256}:{seen.state}",
                 "stars": stars.get(asset.pk, 0),
@@ -128,7 +133,11 @@ def shared_context(actor: Person, batch: Batch) -> dict[str, Any]:
 def _price(batch: Batch) -> Decimal | None:
     try:
         return lifecycle.estimate_cost(
-            batch.template_version, batch.image_model, rows=1, kit=batch.brand_kit_version
+            batch.template_version,
+            batch.image_model,
+            rows=1,
+            kit=batch.brand_kit_version,
+            images=len(batch.mapping.get(row_images.IMAGES, {})),
         )
     except ActionRefused:
         # Without a price nothing can be requested; the press of the button says why.

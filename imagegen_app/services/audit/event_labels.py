@@ -104,6 +104,7 @@ VALUES: dict[str, Mapping[str, _StrPromise]] = {
         "budget": _("the remaining budget does not cover the next rows"),
         "spending_limit": _("the spending limit is reached"),
         "failures": _("too many rows failed"),
+        "images": _("the server of the rows' images does not answer"),
         "internal_error": _("the site's own software failed"),
         "person": _("paused by a person"),
         "pilot": _("the pilot is complete"),

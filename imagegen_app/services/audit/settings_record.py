@@ -84,6 +84,7 @@ def summary() -> dict[str, Any]:
         ),
         "provider_origins": _names(site.provider_origins),
         "trusted_origins": _names(site.trusted_origins),
+        "input_origins": _names(site.input_origins),
         "screeners": [
             f"{one.name}: {one.backend} ({', '.join(one.stages)}; {one.on_error})"
             for one in site.screeners[:_MOST_NAMES]

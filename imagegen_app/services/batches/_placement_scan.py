@@ -21,7 +21,7 @@ from imagegen_app.models import (
     TemplateVersion,
 )
 from imagegen_app.services.audit import prompt_access
-from imagegen_app.services.batches import composed_today
+from imagegen_app.services.batches import composed_today, row_images
 from imagegen_app.services.batches.composed_today import Comparison, OutdatedImage
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.library import placement as placements
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.services.batches.composed_today import Sources, Today
+    from imagegen_app.services.batches.row_images import RowImage
     from imagegen_app.services.gateways.content_fields import Target
 
 #: Batches whose rows wait for a worker, which are looked through; the newest ones.
@@ -64,6 +65,10 @@ class PlacementScan:
         sources = {row.pk: self._sources_of(jobs[row.pk]) for row in rows}
         instances = self._instances([row.object_id for row in rows])
         readable = self._readable(jobs.values())
+        before = row_images.names_by_job(
+            [jobs[key].pk for key, origin in sources.items() if origin and origin.images]
+        )
+        now = self._images_now(rows, sources, instances)
         found = []
         for row in rows:
             instance, origin = instances.get(row.object_id), sources[row.pk]
@@ -75,7 +80,12 @@ class PlacementScan:
                 # Somebody has put another image there by hand.
                 continue
             may_read = job.pk in readable
-            today = self._compare(job, origin, instance, may_read=may_read)
+            today = composed_today.with_images(
+                self._compare(job, origin, instance, may_read=may_read),
+                target=self.target,
+                before=before.get(job.pk, {}),
+                now=now.get(row.pk, ()),
+            )
             if today.changes and not today.problem and origin.fixed and not may_read:
                 # A new batch would be the reader's own, with the words of somebody else in it.
                 today = replace(today, problem=_others_words())
@@ -94,6 +104,25 @@ class PlacementScan:
             instance=instance,
             shows_values=job.batch_id is not None or may_read,
         )
+
+    @staticmethod
+    def _images_now(
+        rows: Sequence[Placement],
+        sources: Mapping[int, Sources | None],
+        instances: Mapping[str, Model],
+    ) -> dict[int, tuple[RowImage, ...]]:
+        """Return the input images that the objects of placements have now, by placement."""
+        groups: dict[tuple[tuple[str, str], ...], list[Placement]] = {}
+        for row in rows:
+            origin = sources[row.pk]
+            if origin is not None and origin.images and row.object_id in instances:
+                groups.setdefault(tuple(sorted(origin.images.items())), []).append(row)
+        found: dict[int, tuple[RowImage, ...]] = {}
+        for images, members in groups.items():
+            objects = {instances[row.object_id].pk: instances[row.object_id] for row in members}
+            by_key = row_images.images_of_objects(objects.values(), dict(images))
+            found |= {row.pk: by_key[row.object_id] for row in members}
+        return found
 
     def _readable(self, jobs: Collection[Job]) -> set[UUID]:
         """Return the keys of those jobs whose prompts the actor may read."""
@@ -117,7 +146,9 @@ class PlacementScan:
         found = composed_today.sources_of(
             self.target, current, job, batch, guesses=self.guesses[current.pk]
         )
-        self.relations |= content_fields.relations_in(self.target.model, found.mapping.values())
+        self.relations |= content_fields.relations_in(
+            self.target.model, [*found.mapping.values(), *found.images.values()]
+        )
         return found
 
     def _requested_jobs(self, rows: Sequence[Placement]) -> dict[int, Job]:

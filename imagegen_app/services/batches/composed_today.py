@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
 from imagegen_app.core import canonical, prompts
+from imagegen_app.core.types import InputRole
 from imagegen_app.core.variables import PromptTemplateError, clean_values, variables_from
-from imagegen_app.services.batches import row_sources
+from imagegen_app.models.labels import LABELS
+from imagegen_app.services.batches import row_images, row_sources
 from imagegen_app.services.job_requests import kit_effects
 from imagegen_app.services.job_requests.fixed_values import fixed_loras
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from django.db.models import Model
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         Placement,
         TemplateVersion,
     )
+    from imagegen_app.services.batches.row_images import RowImage
     from imagegen_app.services.gateways.content_fields import Target
 
 
@@ -49,6 +52,8 @@ class Sources:
     mapping: Mapping[str, str] = field(default_factory=dict)
     #: Variable to a value that no attribute gives.
     fixed: Mapping[str, str] = field(default_factory=dict)
+    #: Role of an input image to the path of its field.
+    images: Mapping[str, str] = field(default_factory=dict)
 
     def values_of(self, instance: Model) -> dict[str, str]:
         """Return the values for an object as it is now."""
@@ -107,7 +112,8 @@ def sources_of(
     What nothing is bound to keeps the value that the image was requested with. `guesses` are the
     target's for this version: see `content_fields.guess_mapping`.
     """
-    if batch is not None and row_sources.KEY_COLUMN in batch.mapping:
+    is_table = batch is not None and row_sources.KEY_COLUMN in batch.mapping
+    if is_table:
         # Of an uploaded table: what it says of the object now, nobody can know before another upload.
         mapping, fixed = {}, {}
     elif batch is not None:
@@ -127,7 +133,51 @@ def sources_of(
     return Sources(
         {name: path for name, path in mapping.items() if name in names},
         {name: value for name, value in {**kept, **fixed}.items() if name in names},
+        {} if batch is None or is_table else dict(batch.mapping.get(row_images.IMAGES, {})),
     )
+
+
+def with_images(
+    today: Today,
+    *,
+    target: Target,
+    before: Mapping[str, str],
+    now: Sequence[RowImage],
+) -> Today:
+    """Return the comparison with what its input images were and would be, by role.
+
+    `before` are what named them then, as a job's inputs record it, and `now` those of the object.
+    """
+    if today.sources.images:
+        differing = [
+            one
+            for one in now
+            if today.sources.images[one.role.value] != target.field
+            and before.get(one.role.value, one.text) != one.text
+        ]
+        if differing:
+            changes = [
+                Change(
+                    str(LABELS[InputRole][one.role]),
+                    before[one.role.value].rpartition("/")[2],
+                    one.shown.rpartition("/")[2] or _("nothing"),
+                )
+                for one in differing
+            ]
+            digest = canonical.digest({"request": today.digest, "images": [n.text for n in now]})
+            today = replace(today, changes=(*today.changes, *changes), digest=digest)
+        # What it was made of is no longer in the field, where the image itself is now.
+        problem = _(
+            "It was made of the photo that it has replaced. Put that photo back, or request a new "
+            "image from this one's page."
+        )
+        is_gone = target.field in today.sources.images.values()
+    else:
+        problem = _("It needs an input image, and nobody knows from here which one.")
+        is_gone = row_images.needed_role(today.version) is not None
+    if is_gone and today.is_outdated and not today.problem:
+        return replace(today, problem=problem)
+    return today
 
 
 @dataclass(slots=True)

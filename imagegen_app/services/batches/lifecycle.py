@@ -15,7 +15,7 @@ from imagegen_app.core.types import Operation
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Asset, Batch, PromptTemplate, TemplateVersion, UploadedTable
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.batches import placing, row_sources
+from imagegen_app.services.batches import placing, row_images, row_sources
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields, screening
@@ -86,12 +86,14 @@ def start(
     brand_kit: BrandKitVersion | None = None,
     limits: BatchLimits | None = None,
     table: TableSource | None = None,
+    images: Mapping[str, str] | None = None,
     key: str,
 ) -> Batch:
     """Start a batch of the rows with these keys; a worker creates its jobs in chunks.
 
     The rows are objects of the target with these primary keys, or those of an uploaded table, where
-    `mapping` leads to its columns. `key` is an idempotency key: the same key of the same actor
+    `mapping` leads to its columns. `images` leads from roles to the fields or columns of input
+    images. `key` is an idempotency key: the same key of the same actor
     returns the existing batch.
 
     :raises TemplateNotAllowed: if the template is for other groups.
@@ -120,9 +122,11 @@ def start(
         size=qualities.quality_of_template(version, model)[1],
         count=version.count,
     )
+    row_images.require_mapping(version, model, images or {})
     kit = kit_effects.resolve_kit(brand_kit, version)
     # A row without a key cannot be used: it is skipped.
-    estimate = estimate_cost(version, model, kit=kit, rows=sum(1 for k in keys if k))
+    usable = sum(1 for k in keys if k)
+    estimate = estimate_cost(version, model, kit=kit, rows=usable, images=len(images or {}))
     if limits.spending_limit is not None and estimate > limits.spending_limit:
         raise InvalidJobRequest(
             _(
@@ -152,6 +156,7 @@ def start(
             "variables": dict(mapping),
             "fixed": dict(fixed or {}),
             **(table.as_mapping() if table is not None else {}),
+            **({row_images.IMAGES: dict(images)} if images else {}),
         },
         table=table.table if table is not None else None,
         rows=[str(k) for k in keys],
@@ -182,6 +187,7 @@ def start(
             **({"table": str(table.table.pk)} if table is not None else {}),
             "estimated_cost": estimate,
             "pilot_rows": batch.pilot_rows,
+            **({"input_roles": sorted(images)} if images else {}),
             **kit_effects.event_data(batch.brand_kit_version),
             "spending_limit": limits.spending_limit,
         },
@@ -228,8 +234,11 @@ def estimate_cost(
     *,
     rows: int,
     kit: BrandKitVersion | None = None,
+    images: int = 0,
 ) -> Decimal:
     """Return the estimated cost of that many rows of a template, with its own kit or the given one.
+
+    `images` is how many input images each row has; each is screened.
 
     :raises NoPrice: if the model's price list has no price for them.
     """
@@ -246,6 +255,7 @@ def estimate_cost(
     kit = kit or kit_effects.resolve_kit(None, version)
     has_negative = bool(version.negative or (kit is not None and kit.negative_words))
     cost += screening.price_of("prompt") * (1 + has_negative)
+    cost += screening.price_of("input") * images
     more = pass_planning.passes_cost(
         pass_planning.plan_passes(version.passes, start=size), count=version.count, is_row=True
     )

@@ -230,6 +230,7 @@ def _start(actor: Actor, target: Target, images: list[OutdatedImage], key: str) 
         target=target,
         mapping=today.sources.mapping,
         fixed=today.sources.fixed,
+        images=today.sources.images,
         image_model=today.image_model,
         brand_kit=today.kit,
         limits=BatchLimits(pilot=_PILOT if len(keys) > _PILOT_FROM else 0),
@@ -247,6 +248,7 @@ def _group_key(one: OutdatedImage) -> str:
             "kit": None if today.kit is None else today.kit.pk,
             "mapping": dict(today.sources.mapping),
             "fixed": dict(today.sources.fixed),
+            "images": dict(today.sources.images),
         }
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.types import Cost
-from imagegen_app.services.batches import row_sources
+from imagegen_app.services.batches import row_images, row_sources
 from imagegen_app.services.batches.row_sources import RowValues
 from imagegen_app.services.job_requests import composition, creation
 from imagegen_app.services.policy import access, budgets
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import ImageModel, TemplateVersion
+    from imagegen_app.services.batches.row_images import RowImage
     from imagegen_app.services.job_requests.values import JobRequest
 
 
@@ -41,6 +42,7 @@ class PlannedRow:
     label: str
     offer: creation.Offer | None
     error: str = ""
+    images: tuple[RowImage, ...] = ()
 
     @property
     def job_request(self) -> JobRequest | None:
@@ -104,6 +106,7 @@ class BatchPlan:
                 str(asked.provider_request.size),
                 asked.provider_request.count,
                 [str(one) for one in asked.passes],
+                *(one.facts for one in row.images),
             )
             for row, asked in zip(self.rows, requests, strict=True)
         ]
@@ -181,8 +184,11 @@ def plan_rows(
     planned: list[PlannedRow] = []
     job_requests: dict[int, JobRequest] = {}
     model, refused = _model(actor, image_model, version)
-    for number, row in enumerate(rows):
-        planned.append(PlannedRow(row.key, row.label, None, error=row.problem or refused))
+    rows = list(rows)
+    sources = row_images.planned_sources(actor, [row.images for row in rows])
+    for number, (row, (inputs, problem)) in enumerate(zip(rows, sources, strict=True)):
+        error = row.problem or refused or problem
+        planned.append(PlannedRow(row.key, row.label, None, error=error, images=row.images))
         if planned[-1].error:
             continue
         try:
@@ -192,6 +198,7 @@ def plan_rows(
                 variables=row.values,
                 model=model,
                 row_key=row.key,
+                inputs=inputs,
             )
         except ActionRefused as refusal:
             planned[-1] = replace(planned[-1], error=refusal.reason)

@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
 from imagegen_app.core.csv_cells import CsvTable, guarded
-from imagegen_app.models import Asset, Batch, ImageModel, Job, Placement
+from imagegen_app.models import Asset, Batch, ImageModel, Job, JobInput, Placement
 from imagegen_app.services.audit import prompt_access
-from imagegen_app.services.batches import lifecycle, row_list, row_sources
+from imagegen_app.services.batches import lifecycle, row_images, row_list, row_sources
 from imagegen_app.services.foundation import event_log, stored_messages
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.library import alt_texts
@@ -37,6 +37,7 @@ COLUMNS: Final = (
     "state",
     "error",
     "prompt",
+    "input",
     "seed",
     "model",
     "cost",
@@ -170,14 +171,15 @@ def _lines(batch: Batch, reader: _Reader) -> Iterator[list[object]]:
     last: object = None
     while chunk := list((jobs if last is None else jobs.filter(pk__gt=last))[:_CHUNK]):
         labels = lifecycle.row_labels(batch, [job.row_key for job in chunk])
-        images = _images_of(chunk)
+        images, inputs = _images_of(chunk), _inputs_of(batch, chunk)
         own_prompts = prompt_access.own_prompts(reader.actor, chunk)
         for job in chunk:
             # Of a chain, only the last pass has images that count; its others say how they ended.
             found = images.get(job.pk, [])
             label, model = labels.get(job.row_key, ""), models.get(job.image_model_id, "")
             shows_prompt = reader.reads_all_prompts or job.pk in own_prompts
-            row = _line(job, label, model, reader, shows_prompt=shows_prompt)
+            names = inputs.get(job.pk, "") if shows_prompt else ""
+            row = _line(job, label, model, reader, shows_prompt=shows_prompt, names=names)
             if not found:
                 yield [*row, *[""] * _IMAGE_COLUMNS]
             for number, asset in enumerate(found):
@@ -233,13 +235,28 @@ def _images_of(jobs: Sequence[Job]) -> dict[object, list[Asset]]:
     return found
 
 
-def _line(job: Job, label: str, model: str, reader: _Reader, *, shows_prompt: bool) -> list[object]:
+def _inputs_of(batch: Batch, jobs: Sequence[Job]) -> dict[object, str]:
+    """Return what names the input images of some jobs, by job; of a pass, none."""
+    found: dict[object, str] = {}
+    if not batch.mapping.get(row_images.IMAGES):
+        return found
+    roots = [job.pk for job in jobs if job.root_id is None]
+    for entry in JobInput.objects.filter(job__in=roots).order_by("job", "position"):
+        name = row_images.reference_of(entry)
+        found[entry.job_id] = "; ".join(filter(None, (found.get(entry.job_id, ""), name)))
+    return found
+
+
+def _line(
+    job: Job, label: str, model: str, reader: _Reader, *, shows_prompt: bool, names: str
+) -> list[object]:
     return [
         job.row_key,
         label,
         str(job.get_state_display()),
         row_list.error_words(job),
         job.prompt if shows_prompt else "",
+        names,
         job.seed,
         model,
         job.actual_cost if reader.shows_money else "",

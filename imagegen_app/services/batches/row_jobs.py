@@ -8,7 +8,9 @@ neither skips a row nor creates one twice.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import InterfaceError, OperationalError
@@ -19,24 +21,26 @@ from imagegen_app.core.actors import System
 from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Batch, Job
-from imagegen_app.services.batches import reruns, row_sources
+from imagegen_app.services.batches import _image_fetches, reruns, row_images, row_sources
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import skip_audit_event, use_case
 from imagegen_app.services.gateways import screening
-from imagegen_app.services.job_requests import composition, creation, from_job
+from imagegen_app.services.job_requests import composition, creation, from_job, qualities
 from imagegen_app.services.jobs import batch_counts, pass_chain
 from imagegen_app.services.policy import access, budget_refusals
 from imagegen_app.services.policy.access import ActionRefused
 from imagegen_app.services.policy.storage_refusals import StorageUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from django.db.models import QuerySet
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.services.batches.row_sources import RowValues
+    from imagegen_app.services.gateways.remote_pictures import Fetched
     from imagegen_app.services.job_requests.values import JobRequest
 
 logger = logging.getLogger("imagegen.batches")
@@ -45,6 +49,12 @@ logger = logging.getLogger("imagegen.batches")
 CHUNK_SIZE = 500
 #: Rows at a time where a service is asked about each: a worker does nothing else meanwhile.
 ASKED_CHUNK_SIZE = 20
+#: Rows at a time that have input images: each is decoded, screened and stored.
+IMAGE_CHUNK_SIZE = 10
+#: How long a worker composes requests with input images at a time, in seconds.
+COMPOSE_SECONDS = 4.0
+#: What the mapping of a batch says once it was paused: before which row images were not to be had.
+_TRIED = "images_tried"
 #: Invalid rows that a batch lists with their reasons; any beyond are only counted.
 MAX_INVALID_ROWS = 100
 
@@ -58,11 +68,27 @@ def create_next_jobs() -> bool:
 
     A batch over its budget, or whose rows are refused, is paused.
     """
-    batch = _next_batch()
-    if batch is None:
-        return False
+    waiting: list[UUID] = []
+    while True:
+        batch = _next_batch(waiting)
+        if batch is None:
+            return False
+        try:
+            return _create_for(batch)
+        except _image_fetches.NotThereYet:
+            # Servers that are slow hold up no other batch.
+            waiting.append(batch.pk)
+
+
+def _create_for(batch: Batch) -> bool:
+    """Create the next chunk of jobs of a batch; return whether the worker can go on at once.
+
+    :raises NotThereYet: if input images of its rows are being fetched.
+    """
     try:
         _create_chunk(batch)
+    except _image_fetches.NotThereYet:
+        raise
     except (_AnotherWorker, StorageUnavailable):
         # A storage that fails ends nothing: the same rows are looked for again.
         return False
@@ -82,7 +108,7 @@ def create_next_jobs() -> bool:
 
 def has_pending_rows() -> bool:
     """Return whether rows of some batch wait to become jobs."""
-    return _next_batch() is not None
+    return _next_batch(()) is not None
 
 
 def failed_jobs(batch: Batch, *, until: datetime) -> QuerySet[Job]:
@@ -99,7 +125,7 @@ def failed_jobs(batch: Batch, *, until: datetime) -> QuerySet[Job]:
     return jobs
 
 
-def _next_batch() -> Batch | None:
+def _next_batch(excluded: Sequence[UUID]) -> Batch | None:
     unprepared = Q(prepared_rows__lt=F("row_count")) & (
         Q(pilot_rows=0) | Q(released_at__isnull=False) | Q(prepared_rows__lt=F("pilot_rows"))
     )
@@ -110,6 +136,7 @@ def _next_batch() -> Batch | None:
             | Q(Exists(reruns.waiting()), Q(paused_at__isnull=True) | Q(pause_reason="pilot")),
             cancelled_at__isnull=True,
         )
+        .exclude(pk__in=excluded)
         .select_related(
             "template_version__template",
             "template_version__brand_kit",
@@ -139,12 +166,37 @@ def _create_rows(batch: Batch, actor: Actor) -> None:
     if batch.pilot_rows and batch.released_at is None:
         end = min(end, batch.pilot_rows)
     size = ASKED_CHUNK_SIZE if screening.asks_a_service("prompt", "input") else CHUNK_SIZE
+    if batch.mapping.get(row_images.IMAGES):
+        # Up to a round number, so that what is left of a chunk needs no image that is not there.
+        size = IMAGE_CHUNK_SIZE - batch.prepared_rows % IMAGE_CHUNK_SIZE
     keys = batch.rows[batch.prepared_rows : min(end, batch.prepared_rows + size)]
-    job_requests, errors = _compose(batch, actor, keys)
+    rows = row_sources.rows_of_batch(batch, batch.prepared_rows, keys)
+    urls = row_images.urls_in(row.images for row in rows if not row.problem)
+    fetched = _image_fetches.fetched(batch.pk, urls)
+    are_away = bool(urls) and all(fetched[url].is_transient for url in urls)
+    if are_away and batch.mapping.get(_TRIED) != batch.prepared_rows:
+        # Not the rows are wrong. They are tried once more when a person continues, then skipped.
+        _image_fetches.forget(batch.pk)
+        _pause_for_images(batch)
+        return
+    try:
+        job_requests, errors, count = _compose(batch, actor, rows, fetched)
+    except _image_fetches.NotThereYet:
+        _image_fetches.forget(batch.pk)
+        raise
     # Before the transaction: it would hold its locks while services are asked. Two workers that
     # begin at the same moment may both ask about these rows; only one of them creates the jobs.
     checked = creation.check_requests(actor=actor, job_requests=job_requests)
-    _store_rows(batch, actor, keys=keys, checked=checked, errors=errors)
+    _store_rows(batch, actor, keys=keys[:count], checked=checked, errors=errors)
+    if count == len(keys):
+        _image_fetches.forget(batch.pk)
+
+
+@use_case()
+def _pause_for_images(batch: Batch) -> None:
+    mapping = {**batch.mapping, _TRIED: batch.prepared_rows}
+    Batch.objects.filter(pk=batch.pk).update(mapping=mapping)
+    batch_counts.pause(batch, reason="images", actor=batch_counts.RULES)
 
 
 @use_case()
@@ -182,25 +234,33 @@ def _store_rows(
 
 
 def _compose(
-    batch: Batch, actor: Actor, keys: Sequence[str]
-) -> tuple[list[JobRequest], list[dict[str, str]]]:
-    """Return the requests of the valid rows, and each invalid row with its reason."""
+    batch: Batch, actor: Actor, rows: Sequence[RowValues], fetched: Mapping[str, Fetched]
+) -> tuple[list[JobRequest], list[dict[str, str]], int]:
+    """Return the job requests of some rows, why others have none, and how many rows were looked at.
+
+    Input images are decoded here: no more rows than fit into a few seconds, or a single one.
+    """
     job_requests: list[JobRequest] = []
     errors: list[dict[str, str]] = []
-    for row in row_sources.rows_of_batch(batch, batch.prepared_rows, keys):
+    end = time.monotonic() + COMPOSE_SECONDS
+    for number, row in enumerate(rows):
+        if number and row.images and time.monotonic() > end:
+            return job_requests, errors, number
         if row.problem:
             errors.append({"row": row.label[:120], "reason": row.problem[:200]})
             continue
         try:
-            job_request = _job_request(batch, actor, row)
+            job_requests.append(_job_request(batch, actor, row, fetched))
+        except StorageUnavailable:
+            raise
         except ActionRefused as refusal:
             errors.append({"row": row.label[:120], "reason": refusal.reason[:200]})
-        else:
-            job_requests.append(job_request)
-    return job_requests, errors
+    return job_requests, errors, len(rows)
 
 
-def _job_request(batch: Batch, actor: Actor, row: RowValues) -> JobRequest:
+def _job_request(
+    batch: Batch, actor: Actor, row: RowValues, fetched: Mapping[str, Fetched]
+) -> JobRequest:
     job_request = composition.compose(
         actor=actor,
         template=batch.template_version,
@@ -209,14 +269,39 @@ def _job_request(batch: Batch, actor: Actor, row: RowValues) -> JobRequest:
         row_key=row.key,
         batch=batch,
         brand_kit=batch.brand_kit_version,
+        inputs=row_images.read_sources(actor, row.images, fetched=fetched),
     )
+    if row.images:
+        _require_own_size(batch, actor, job_request)
     return replace(job_request, idempotency_key=f"{batch.pk}:{row.key}"[:128])
+
+
+def _require_own_size(batch: Batch, actor: Actor, job_request: JobRequest) -> None:
+    """Require a grant for the size of a row's own image: a large one must not stop the other rows.
+
+    What is not granted at the template's own size is granted for no row, and pauses the batch.
+
+    :raises NotGranted: if the size is not granted.
+    """
+    version, size = batch.template_version, job_request.provider_request.size
+    usual = qualities.quality_of_template(version, batch.image_model)[1]
+    operation = job_request.provider_request.operation
+    count = job_request.provider_request.count
+    asked = partial(
+        access.require_grant, actor, image_model=batch.image_model, operation=operation, count=count
+    )
+    try:
+        asked(size=usual)
+    except access.NotGranted:
+        return
+    asked(size=size)
 
 
 def _rerun_failed(batch: Batch, actor: Actor) -> None:
     """Request the next failed jobs again, each under the current rules and prices."""
     if batch.rerun_requested_at is None:
         return
+    most = IMAGE_CHUNK_SIZE if batch.mapping.get(row_images.IMAGES) else CHUNK_SIZE // 10
     jobs = list(
         failed_jobs(batch, until=batch.rerun_requested_at)
         .select_related(
@@ -226,7 +311,7 @@ def _rerun_failed(batch: Batch, actor: Actor) -> None:
             "image_model__provider",
             "batch",
         )
-        .order_by("pk")[: CHUNK_SIZE // 10]
+        .order_by("pk")[:most]
     )
     refused = 0
     for job in jobs:

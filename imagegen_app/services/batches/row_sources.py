@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import Person
 from imagegen_app.models import UploadedTableRow
+from imagegen_app.services.batches import row_images
 from imagegen_app.services.gateways import content_fields
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.models import Batch, UploadedTable
+    from imagegen_app.services.batches.row_images import RowImage
     from imagegen_app.services.gateways.content_fields import Target
 
 #: A row's key, in characters: jobs, seeds and file names are made of it.
@@ -46,6 +48,7 @@ class RowValues:
     values: Mapping[str, str] = field(default_factory=dict)
     #: Why no image can be made of it; empty if nothing is wrong with it.
     problem: str = ""
+    images: tuple[RowImage, ...] = ()
 
 
 class RowSource(Protocol):
@@ -75,10 +78,11 @@ class ObjectRows:
         *,
         mapping: Mapping[str, str],
         fixed: Mapping[str, str],
+        images: Mapping[str, str] | None = None,
     ) -> None:
         self._target = target
         self.keys = tuple(keys)
-        self._mapping, self._fixed = mapping, fixed
+        self._mapping, self._fixed, self._images = mapping, fixed, images or {}
         self._found: dict[int, RowValues] = {}
 
     def rows(self, start: int, stop: int) -> list[RowValues]:
@@ -102,10 +106,11 @@ class ObjectRows:
             problem = gone
         else:
             wanted = [self.keys[place] for place in places]
-            related = content_fields.relations_in(self._target.model, self._mapping.values())
+            related = content_fields.relations_in(self._target.model, self._paths)
             rows = _objects(self._target)
             rows = rows.select_related(*sorted(related)) if related else rows
             objects = {str(one.pk): one for one in rows.filter(pk__in=wanted)}
+        images = row_images.images_of_objects(objects.values(), self._images)
         for place in places:
             key = self.keys[place]
             instance = objects.get(key)
@@ -116,13 +121,18 @@ class ObjectRows:
                     key,
                     str(instance),
                     values_for(instance, mapping=self._mapping, fixed=self._fixed),
+                    images=images[key],
                 )
             )
+
+    @property
+    def _paths(self) -> list[str]:
+        return [*self._mapping.values(), *self._images.values()]
 
     def _missing_field(self, target: Target) -> str:
         """Return that a field of the mapping no longer exists; empty if all do."""
         try:
-            for path in self._mapping.values():
+            for path in self._paths:
                 content_fields.require_field(target.model, path.partition(".")[0])
         except content_fields.FieldGone as error:
             return str(error)
@@ -141,8 +151,9 @@ class TableRows:
         fixed: Mapping[str, str],
         target: Target | None = None,
         match: str = "",
+        images: Mapping[str, str] | None = None,
     ) -> None:
-        self._table = table
+        self._table, self._images = table, images or {}
         self._target, self._match = target, match
         self._columns = list(table.columns) if table is not None else []
         self._key_column = key_column
@@ -211,7 +222,11 @@ class TableRows:
         filled = {name: value for name, value in self._fixed.items() if value}
         label = _("row %(row)s") % {"row": number}
         return RowValues(
-            key[:MAX_KEY_CHARS], f"{key[:MAX_KEY_CHARS]} ({label})", {**mapped, **filled}, text
+            key[:MAX_KEY_CHARS],
+            f"{key[:MAX_KEY_CHARS]} ({label})",
+            {**mapped, **filled},
+            text,
+            row_images.images_of_cells(self._images, by_column),
         )
 
     def _with_objects(self, rows: list[RowValues]) -> list[RowValues]:
@@ -241,7 +256,7 @@ class TableRows:
                 text = _("%(label)s: several objects have the value “%(value)s”.") % values
                 matched.append(_with_problem(row, text, key=""))
             else:
-                matched.append(RowValues(found[0], row.label, row.values))
+                matched.append(replace(row, key=found[0]))
         return matched
 
     @staticmethod
@@ -271,8 +286,10 @@ def rows_of_batch(batch: Batch, start: int, keys: Sequence[str]) -> list[RowValu
     """Return the rows of a started batch from a place on; `keys` are theirs."""
     target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
     mapping, fixed = batch.mapping.get("variables", {}), batch.mapping.get("fixed", {})
+    images = batch.mapping.get(row_images.IMAGES, {})
     if KEY_COLUMN not in batch.mapping:
-        return ObjectRows(target, keys, mapping=mapping, fixed=fixed).rows(0, len(keys))
+        rows = ObjectRows(target, keys, mapping=mapping, fixed=fixed, images=images)
+        return rows.rows(0, len(keys))
     source = TableRows(
         batch.table,
         key_column=str(batch.mapping[KEY_COLUMN]),
@@ -280,6 +297,7 @@ def rows_of_batch(batch: Batch, start: int, keys: Sequence[str]) -> list[RowValu
         fixed=fixed,
         target=target,
         match=str(batch.mapping.get(MATCH_FIELD, "")),
+        images=images,
     )
     return source.read_only(start, start + len(keys), keys)
 
@@ -345,11 +363,14 @@ def _as_started(row: RowValues, key: str) -> RowValues:
 
 
 def _with_problem(row: RowValues, problem: str, *, key: str | None = None) -> RowValues:
-    return RowValues(row.key if key is None else key, row.label, row.values, problem)
+    return replace(row, key=row.key if key is None else key, problem=problem)
 
 
 def _digest(rows: Sequence[RowValues]) -> str:
-    facts = [(row.key, sorted(row.values.items()), row.problem) for row in rows]
+    facts = [
+        (row.key, sorted(row.values.items()), row.problem, *(one.facts for one in row.images))
+        for row in rows
+    ]
     return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()
 
 

@@ -199,6 +199,7 @@ def uploads_of(keys: Sequence[UUID]) -> list[JobInput]:
         for entry in rows
         if entry.original_storage_key
         or entry.manifest_key
+        or entry.found_at
         or entry.ingredient_facts != manifests.without_names(entry.ingredient_facts)
     ]
 

@@ -30,6 +30,7 @@ def erase_uploads(job_keys: Sequence[UUID]) -> None:
         JobInput.objects.filter(pk=entry.pk).update(
             original_storage_key="",
             manifest_key="",
+            found_at="",
             ingredient_facts=manifests.without_names(entry.ingredient_facts),
         )
     keys = {entry.original_storage_key for entry in entries}

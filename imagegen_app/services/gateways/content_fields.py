@@ -186,6 +186,19 @@ def value_at(instance: models.Model, path: str) -> str:
     return str(current)
 
 
+def object_at(instance: models.Model, path: str) -> models.Model | None:
+    """Follow a path over relations and return the object that it leads to; None if it leads to none.
+
+    An empty path leads to the object itself.
+    """
+    current: Any = instance
+    for step in path.split(".")[:_MAX_STEPS] if path else ():
+        if not isinstance(current, models.Model) or find_field(type(current), step) is None:
+            return None
+        current = getattr(current, step, None)
+    return current if isinstance(current, models.Model) else None
+
+
 class FieldGone(LookupError):
     """The model no longer has a field of this name; the text says so to people."""
 
@@ -259,6 +272,35 @@ def mappable_fields(model: type[models.Model]) -> list[tuple[str, str]]:
         for f in model._meta.get_fields()  # noqa: SLF001 - Django's documented API
         if isinstance(f, kinds) and not f.primary_key and not isinstance(f, models.FileField)
     ]
+
+
+def image_fields(model: type[models.Model]) -> list[tuple[str, str]]:
+    """Return the fields that hold an image, also of related objects such as filer's: (path, label)."""
+    found = [(one.name, capfirst(str(one.verbose_name))) for one in _own_images(model)]
+    for relation in model._meta.get_fields():  # noqa: SLF001 - Django's documented API
+        if not isinstance(relation, models.ForeignKey) or relation.related_model is model:
+            continue
+        related: Any = relation.related_model
+        name = capfirst(str(relation.verbose_name))
+        if getattr(related._meta, "label", "") == "imagegen.Asset":  # noqa: SLF001 - as above
+            found.append((relation.name, name))
+            continue
+        found += [
+            (f"{relation.name}.{one.name}", f"{name}: {one.verbose_name}")
+            for one in _own_images(related)
+        ]
+    return found
+
+
+def _own_images(model: type[models.Model]) -> list[models.FileField]:
+    """Return the image fields of a model; of one that is an image itself, such as filer's, its file."""
+    files = [
+        one
+        for one in model._meta.get_fields()  # noqa: SLF001 - Django's documented API
+        if isinstance(one, models.FileField)
+    ]
+    images: list[models.FileField] = [one for one in files if isinstance(one, models.ImageField)]
+    return images or (files if "image" in model.__name__.lower() else [])
 
 
 def guess_mapping(target: Target, variables: Sequence[Variable]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 from imagegen_app import conf
 from imagegen_app.core.limits import MAX_INPUT_BYTES, MAX_INPUTS
 from imagegen_app.core.source_types import marked_source_type
-from imagegen_app.core.types import ImageInput, InputRole
+from imagegen_app.core.types import ImageInput, InputRole, Size
 from imagegen_app.imaging.errors import InvalidImage
 from imagegen_app.providers.parameters import input_count_errors
 from imagegen_app.services.foundation import stored_messages
@@ -60,11 +61,15 @@ def read_input_images(
     if not inputs:
         return (), ()
     patience = decoding.Patience()
-    sent: dict[int, NormalisedImage] = {}
+    sent: dict[int, NormalisedImage | ImageInput] = {}
     origins: dict[int, InputOrigin] = {}
     picture: NormalisedImage | None = None
     # The picture first, and masks last: they are made as large as the picture.
     for number, source in sorted(enumerate(inputs), key=lambda one: _order(one[1].role)):
+        if source.planned:
+            sent[number] = _planned(source, capabilities)
+            origins[number] = InputOrigin(asset=source.asset, content=source.content)
+            continue
         is_mask = source.role is InputRole.MASK
         data = source.data
         if source.asset:
@@ -102,6 +107,22 @@ def read_input_images(
     return images, tuple(origins[number] for number in range(len(inputs)))
 
 
+def _planned(source: InputSource, capabilities: Capabilities) -> ImageInput:
+    """Return what stands for an image that is not read yet, as the model would take it."""
+    rule, asset = capabilities.input_rule(source.role), source.asset
+    shape = Size(1024, 1024) if asset is None else Size(asset.width, asset.height)
+    fitted = rule.fitted(shape)
+    return ImageInput(
+        role=source.role,
+        data=b"",
+        media_type=f"image/{rule.formats[0]}",
+        # Of the reference: no image has it, so that no earlier result is taken for this one's.
+        sha256=hashlib.sha256(source.planned.encode()).hexdigest(),
+        width=fitted.width,
+        height=fitted.height,
+    )
+
+
 def _refusal_reason(error: InvalidImage, picture: NormalisedImage | None) -> str:
     reason = stored_messages.translate_stored(str(error))
     if error.reason != "mask_shape" or picture is None:
@@ -137,4 +158,5 @@ def _origin(
         ),
         manifest=manifest,
         content=source.content,
+        found_at=source.found_at,
     )

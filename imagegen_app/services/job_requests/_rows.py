@@ -118,6 +118,8 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
     rows: list[JobInput] = []
     pairs = zip(job_request.provider_request.inputs, job_request.input_origins, strict=True)
     for position, (image, origin) in enumerate(pairs):
+        if not image.data:
+            raise ValueError("a planned input image was never read")
         extension = image.media_type.partition("/")[2].replace("jpeg", "jpg")
         with refuse_on_storage_failure(_("The images were not requested.")):
             key, sha256 = storage.put("inputs", image.data, extension=extension)
@@ -144,6 +146,7 @@ def build_inputs(job_request: JobRequest, job: Job) -> list[JobInput]:
                 ingredient_facts={} if origin.manifest is None else origin.manifest.facts.as_dict(),
                 manifest_key=manifest_key,
                 content_origin={} if origin.content is None else origin.content.as_dict(),
+                found_at=origin.found_at[:500],
             )
         )
     return rows

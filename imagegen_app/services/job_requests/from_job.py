@@ -141,6 +141,7 @@ def input_sources(job: Job) -> list[InputSource]:
                 digital_source_type=entry.digital_source_type,
                 guide=guide_of(entry),
                 content=ContentOrigin.from_dict(entry.content_origin),
+                found_at=entry.found_at,
                 is_reused=True,
             )
             for entry in _entries(job)

@@ -106,6 +106,10 @@ class InputSource:
     content: ContentOrigin | None = None
     #: Whether an earlier job had it: that it may be used was required then.
     is_reused: bool = False
+    #: Where the bytes were found: an address without its query, or a file's name in its storage.
+    found_at: str = ""
+    #: What names an image that is read later: a request with it has a price, and becomes no job.
+    planned: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ class InputOrigin:
     manifest: UploadManifest | None = None
     #: Where the site shows an upload; None for one that was sent with the request.
     content: ContentOrigin | None = None
+    #: See `InputSource`.
+    found_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.models import JobInput
 
 _SALT = "imagegen.file"
 #: Served inline, by file extension; every other file is a download of unknown type.
@@ -124,6 +125,20 @@ def signed_url(file: Asset | Rendition) -> str:
     asset = file if isinstance(file, Asset) else file.asset
     name = _name(file.sha256, file.storage_key)
     token = _sign(name, kind="inline", key=file.storage_key, asset=asset)
+    return reverse("imagegen:signed_file", args=[token, name])
+
+
+def input_url(entry: JobInput, *, result: Asset) -> str:
+    """Return a signed URL of an input image, as it was sent, for people who may see its result.
+
+    It expires as the result's own does. For an image of the library, that of its preview.
+    """
+    if entry.asset is not None:
+        return preview_url(entry.asset)
+    if result.hard_category:
+        return static(CLOSED_IMAGE)
+    name = _name(entry.storage_key.rpartition("/")[2].partition(".")[0], entry.storage_key)
+    token = _sign(name, kind="inline", key=entry.storage_key, asset=result)
     return reverse("imagegen:signed_file", args=[token, name])
 
 

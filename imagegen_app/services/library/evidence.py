@@ -307,8 +307,8 @@ def _facts(
                 "sha256": entry.sha256,
                 # As it was uploaded, where another file was sent to the provider.
                 "credentials": entry.ingredient_facts,
-                # Which field of the site's content it was taken from, if it was not handed in.
                 "content": entry.content_origin,
+                "found_at": entry.found_at or None,
             }
             for entry in _uploads(asset)
         ],

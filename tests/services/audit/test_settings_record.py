@@ -100,6 +100,7 @@ def test_the_record_names_what_decides_who_may_do_what(settings: Any) -> None:
         "captioner",
         "credentials",
         "engine",
+        "input_origins",
         "keep_answers_days",
         "keep_original_inputs",
         "log",

@@ -206,6 +206,7 @@ def job_with_upload(person: Person, *, original: bytes, store: bytes) -> Job:
             height=1,
             ingredient_facts=facts.as_dict(),
             manifest_key=manifest,
+            found_at="https://shop.example.org/ada/portrait.jpg",
         )
     )()
     return job
@@ -221,6 +222,7 @@ def test_with_the_prompt_go_the_original_of_an_upload_and_its_manifest(
 
     entry = job.inputs.get()
     assert (entry.original_storage_key, entry.manifest_key) == ("", "")
+    assert entry.found_at == ""
     for key in (before.original_storage_key, before.manifest_key):
         with pytest.raises(storage.FileMissing):
             storage.get(key)
