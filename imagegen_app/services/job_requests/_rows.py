@@ -264,6 +264,7 @@ def _row(
         brand_kit_version=job_request.brand_kit.version if job_request.brand_kit else None,
         batch=job_request.batch,
         row_key=job_request.row_key,
+        shot=job_request.shot,
         replaces=job_request.replaces,
         session_id=job_request.session if isinstance(actor, Person) else None,
         grid=job_request.grid.key if job_request.grid else None,

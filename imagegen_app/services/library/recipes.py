@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from imagegen_app.core import kit_values
 from imagegen_app.core.types import InputRole, texts_in
 from imagegen_app.services.audit import prompt_access
-from imagegen_app.services.job_requests import from_job, kit_effects, request_texts
+from imagegen_app.services.job_requests import (
+    from_job,
+    kit_effects,
+    request_texts,
+    shot_choice,
+)
 from imagegen_app.services.job_requests.fixed_guides import fixed_guides
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE, InvalidJobRequest
 from imagegen_app.services.policy import template_access, use_of_assets
@@ -179,7 +184,8 @@ def _may_use_inputs(actor: Person, job: Job, version: TemplateVersion | None) ->
 def _is_negative_of(version: TemplateVersion, job: Job, own_negative: str) -> bool:
     """Return whether a job's own negative prompt is that of its template, with the values of the job."""
     try:
-        _prompt, negative = request_texts.render_version(version, job.variables)
+        shot = next((one for one in shot_choice.shots_of(version) if one.key == job.shot), None)
+        _prompt, negative = request_texts.render_version(version, job.variables, shot=shot)
     except InvalidJobRequest:
         # The values were erased, or the version takes others.
         negative = version.negative
