@@ -136,10 +136,11 @@ def _price(one: OutdatedImage, known: dict[tuple[Any, ...], str]) -> str:
     if model is None or not one.is_refreshable:
         return ""
     kit = one.today.kit
-    key = (version.pk, model.pk, kit.pk if kit else None)
+    shots = [one.today.shot] if one.today.shot else []
+    key = (version.pk, model.pk, kit.pk if kit else None, *shots)
     if key not in known:
         try:
-            cost = lifecycle.estimate_cost(version, model, rows=1, kit=kit)
+            cost = lifecycle.estimate_cost(version, model, rows=1, kit=kit, shots=shots)
         except (NoPrice, ActionRefused):
             known[key] = ""
         else:

@@ -41,6 +41,8 @@ class PlannedRow:
     label: str
     offer: creation.Offer | None
     error: str = ""
+    #: The short name of the shot that it is made as; empty without one.
+    shot: str = ""
 
     @property
     def job_request(self) -> JobRequest | None:
@@ -94,10 +96,11 @@ class BatchPlan:
         """
         requests = [row.job_request for row in self.rows]
         facts = [
-            (row.key, row.error)
+            (row.key, row.shot, row.error)
             if asked is None
             else (
                 row.key,
+                row.shot,
                 asked.image_model.pk,
                 asked.provider_request.prompt,
                 asked.provider_request.negative_prompt,
@@ -182,7 +185,8 @@ def plan_rows(
     job_requests: dict[int, JobRequest] = {}
     model, refused = _model(actor, image_model, version)
     for number, row in enumerate(rows):
-        planned.append(PlannedRow(row.key, row.label, None, error=row.problem or refused))
+        error = row.problem or refused
+        planned.append(PlannedRow(row.key, row.label, None, error=error, shot=row.shot))
         if planned[-1].error:
             continue
         try:
@@ -192,13 +196,14 @@ def plan_rows(
                 variables=row.values,
                 model=model,
                 row_key=row.key,
+                shot=row.shot,
             )
         except ActionRefused as refusal:
             planned[-1] = replace(planned[-1], error=refusal.reason)
     try:
         offers = creation.offers(actor=actor, job_requests=list(job_requests.values()))
     except ActionRefused as refusal:
-        # Rows differ only in their prompts: if one has no price, none has.
+        # Rows differ only in their prompts, and shots in their sizes: if one has no price, none has.
         for number in job_requests:
             planned[number] = replace(planned[number], error=refusal.reason)
     else:

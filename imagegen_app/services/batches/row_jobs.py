@@ -139,6 +139,8 @@ def _create_rows(batch: Batch, actor: Actor) -> None:
     if batch.pilot_rows and batch.released_at is None:
         end = min(end, batch.pilot_rows)
     size = ASKED_CHUNK_SIZE if screening.asks_a_service("prompt", "input") else CHUNK_SIZE
+    # All shots of a row in one transaction: the cursor counts rows.
+    size = max(1, size // batch.jobs_per_row)
     keys = batch.rows[batch.prepared_rows : min(end, batch.prepared_rows + size)]
     job_requests, errors = _compose(batch, actor, keys)
     # Before the transaction: it would hold its locks while services are asked. Two workers that
@@ -191,16 +193,23 @@ def _compose(
         if row.problem:
             errors.append({"row": row.label[:120], "reason": row.problem[:200]})
             continue
-        try:
-            job_request = _job_request(batch, actor, row)
-        except ActionRefused as refusal:
-            errors.append({"row": row.label[:120], "reason": refusal.reason[:200]})
-        else:
-            job_requests.append(job_request)
+        refused: dict[str, str] = {}
+        for shot in batch.shot_fields or ("",):
+            try:
+                job_requests.append(_job_request(batch, actor, row, shot))
+            except ActionRefused as refusal:
+                refused[shot] = refusal.reason[:200]
+        for shot, reason in refused.items():
+            told = {"row": row.label[:120], "reason": reason}
+            if len(refused) == batch.jobs_per_row:
+                # A row of which nothing can be made is told once.
+                errors.append(told)
+                break
+            errors.append({**told, "key": row.key, "shot": shot})
     return job_requests, errors
 
 
-def _job_request(batch: Batch, actor: Actor, row: RowValues) -> JobRequest:
+def _job_request(batch: Batch, actor: Actor, row: RowValues, shot: str) -> JobRequest:
     job_request = composition.compose(
         actor=actor,
         template=batch.template_version,
@@ -209,8 +218,10 @@ def _job_request(batch: Batch, actor: Actor, row: RowValues) -> JobRequest:
         row_key=row.key,
         batch=batch,
         brand_kit=batch.brand_kit_version,
+        shot=shot,
     )
-    return replace(job_request, idempotency_key=f"{batch.pk}:{row.key}"[:128])
+    key = f"{batch.pk}:{shot}:{row.key}" if shot else f"{batch.pk}:{row.key}"
+    return replace(job_request, idempotency_key=key[:128])
 
 
 def _rerun_failed(batch: Batch, actor: Actor) -> None:

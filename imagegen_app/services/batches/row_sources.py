@@ -46,6 +46,8 @@ class RowValues:
     values: Mapping[str, str] = field(default_factory=dict)
     #: Why no image can be made of it; empty if nothing is wrong with it.
     problem: str = ""
+    #: The short name of the shot that is made of it; empty for the template's first, or without any.
+    shot: str = ""
 
 
 class RowSource(Protocol):
