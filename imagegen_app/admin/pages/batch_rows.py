@@ -122,6 +122,7 @@ class SelectedRows(BatchRows):
             guesses=content_fields.guess_mapping(target, prompts.variables_from(version.variables))
             if version
             else {},
+            target=target,
         )
 
     def source(self, form: BatchForm) -> RowSource:
@@ -202,6 +203,11 @@ class UploadedRows(BatchRows):
             key_guess=self._key_guess,
             objects=self._objects,
             objects_guess=self._objects_guess,
+            target=content_fields.target_by_path(
+                str(self._objects_guess if data is None else data.get("objects", "")).partition(
+                    "|"
+                )[0]
+            ),
         )
 
     def _guesses(self, version: TemplateVersion | None) -> Mapping[str, str]:

@@ -90,6 +90,7 @@ def status_context(actor: Person, batch: Batch, values: Mapping[str, str]) -> di
         "shows_money": shows_money,
         "currency": batch.currency,
         "to_create": to_create,
+        "skipped_rows": [{"shot": "", **row} for row in batch.invalid_rows],
         "outlook": _outlook(counts, seconds, is_paused=is_paused),
         "rules": batch_outlook.stop_rules(batch, counts, shows_money=shows_money),
         "has_xlsx": row_export.has_xlsx(),

@@ -78,7 +78,7 @@ def tiles_of(actor: Person, batch: Batch, assets: Iterable[Asset]) -> list[dict[
                 "label": labels.get(asset.job.row_key, "") or asset.job.row_key,
                 "url": delivery.preview_url(asset, width=320),
                 "large": delivery.preview_url(asset, width=1280),
-                "shot": shots.get(asset.job.shot, {}),
+                "shot": shots.get(asset.job.shot),
                 "present": present.get((asset.job.row_key, asset.job.shot), ""),
                 "why_not": review.refusal_reason(actor, asset, ReviewState.APPROVED),
                 "shown": f"{seen.sha256}:{seen.state}",

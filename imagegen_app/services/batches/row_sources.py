@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -284,6 +284,21 @@ def rows_of_batch(batch: Batch, start: int, keys: Sequence[str]) -> list[RowValu
         match=str(batch.mapping.get(MATCH_FIELD, "")),
     )
     return source.read_only(start, start + len(keys), keys)
+
+
+def rows_with_shots(
+    source: RowSource, start: int, stop: int, *, shots: Sequence[str]
+) -> list[RowValues]:
+    """Return what is made of rows from one place to another, where each row is made as each of `shots`.
+
+    The shots of a row follow each other; without any, these are the rows themselves.
+    """
+    if not shots:
+        return source.rows(start, stop)
+    first, each = start // len(shots), len(shots)
+    rows = source.rows(first, -(-stop // each))
+    found = [replace(row, shot=shot) for row in rows for shot in shots]
+    return found[start - first * each : stop - first * each]
 
 
 def values_for(

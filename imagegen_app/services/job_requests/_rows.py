@@ -203,6 +203,7 @@ def _requested_event_data(job_request: JobRequest, *, job: Job, rule: str) -> di
         "seed": job.seed,
         "template": "" if version is None else str(version.template.slug),
         "template_version": None if version is None else version.number,
+        **({"shot": job.shot} if job.shot else {}),
         "rule": rule,
         **event_data(None if kit is None else kit.version),
         **_content_origins(job_request),

@@ -57,6 +57,17 @@ def shot_label(job: Job) -> str:
     return label_of(job.template_version, job.shot)
 
 
+def facts_of(job: Job) -> list[tuple[str, object]]:
+    """Return the template and the shot of a job, each with its label, for a list of facts."""
+    return [(_("Template"), job.template_version or ""), (_("Shot"), shot_label(job))]
+
+
+def template_evidence(job: Job) -> str | None:
+    """Return the template's version of a job as evidence names it; None without one."""
+    version = job.template_version
+    return None if version is None else f"{version.template.slug} v{version.number}"
+
+
 def label_of(version: TemplateVersion | None, key: str) -> str:
     """Return what people call a shot of a version; its short name if it does not have it."""
     return next((one.label for one in shots_of(version) if one.key == key), key)

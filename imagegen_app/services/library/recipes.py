@@ -62,6 +62,8 @@ class Recipe:
     inputs_of: Job | None
     #: Whether it has input images, but the reader may not use them.
     lacks_inputs: bool = False
+    #: The short name of the template's shot; empty without one.
+    shot: str = ""
 
 
 def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recipe:
@@ -113,6 +115,7 @@ def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recip
         brand_kit=None if kit is None or kit.kit.is_archived else kit.kit,
         inputs_of=job if usable else None,
         lacks_inputs=usable is False,
+        shot=job.shot if version is not None else "",
     )
 
 
@@ -158,6 +161,10 @@ def only_prompt(recipe: Recipe) -> Recipe:
 
 def _size(job: Job) -> str:
     chosen = str(job.chosen.get("size", ""))
+    shots = shot_choice.shots_of(job.template_version)
+    if any(one.key == job.shot and one.size == chosen for one in shots):
+        # Nobody chose it but the template's author.
+        return ""
     return f"{job.width}x{job.height}" if "x" in chosen or chosen == SIZE_OF_SOURCE else chosen
 
 
