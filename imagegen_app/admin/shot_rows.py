@@ -104,7 +104,7 @@ class ShotRowsField(forms.Field):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Return whether rows differ from those that were shown."""
-        return self.prepare_value(initial) != self.prepare_value(data)
+        return bool(self.prepare_value(initial) != self.prepare_value(data))
 
 
 def _typed(row: Mapping[str, Any] | Shot) -> dict[str, str]:

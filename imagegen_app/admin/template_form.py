@@ -327,8 +327,8 @@ class TemplateForm(AnyModelForm):
     def _texts_alone(self, data: dict[str, Any]) -> template_drafts.Draft:
         """Return a draft of the texts, for a form whose other fields are not valid."""
         texts: dict[str, Any] = {name: data.get(name) or "" for name in _TEXTS}
-        given = {"variables": data.get("variables") or [], "shots": data.get("shots") or ()}
-        return template_drafts.Draft(**given, **texts)
+        variables, shots = data.get("variables") or [], data.get("shots") or ()
+        return template_drafts.Draft(variables=variables, shots=shots, **texts)
 
     def _draft(self, data: dict[str, Any]) -> template_drafts.Draft | None:
         """Return the draft of a version; None if one of its fields is not valid, which then says so."""

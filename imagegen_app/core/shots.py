@@ -37,7 +37,7 @@ _SENTENCE_ENDS = tuple(".!?:;,…。！？")  # noqa: RUF001 - as other scripts 
 class ShotError(PromptTemplateError):
     """A shot is not valid; the message is for the template's author."""
 
-    def __init__(self, message: str, *, shot: str = "", **values: object) -> None:
+    def __init__(self, message: str, *, shot: str = "", **values: Any) -> None:
         super().__init__(message, **values)
         #: The short name of the shot in question; empty if the error concerns none.
         self.shot = shot

@@ -29,6 +29,7 @@ from imagegen_app.services.job_requests import (
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access, budgets, template_access
+from imagegen_app.services.policy.storage_refusals import ImageFileMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -314,7 +315,7 @@ def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> in
     for field, pairs in placing.object_pairs(batch, assets):
         try:
             number += placement.attach_each(actor=actor, pairs=pairs, field=field)
-        except placement.ImageFileMissing as refusal:
+        except ImageFileMissing as refusal:
             missing = refusal
     if missing is not None:
         raise missing
