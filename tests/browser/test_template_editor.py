@@ -107,7 +107,7 @@ def test_variables_are_added_moved_and_removed_by_keyboard(
 ) -> None:
     page = visit("admin")
     page.goto(f"{demo.url}{ADD}")
-    page.locator("imagegen-rows.is-live").wait_for()
+    page.locator("[prefix=variables].is-live").wait_for()
     page.locator("[prefix=variables] [data-list] [data-name]").focus()
     page.keyboard.type("first")
     page.locator("[prefix=variables] [data-add]").focus()
@@ -119,9 +119,21 @@ def test_variables_are_added_moved_and_removed_by_keyboard(
     page.keyboard.press("Enter")
     moved = listed(page)
     kept = page.evaluate(f"{_FOCUSED}.matches('[data-down]')")
-    page.locator("[prefix=variables] [data-row]").nth(0).locator("[data-kind]").select_option("choice")
-    choices = page.locator("[prefix=variables] [data-row]").nth(0).locator("[data-for=choice]").is_visible()
-    others = page.locator("[prefix=variables] [data-row]").nth(1).locator("[data-for=choice]").is_visible()
+    page.locator("[prefix=variables] [data-row]").nth(0).locator("[data-kind]").select_option(
+        "choice"
+    )
+    choices = (
+        page.locator("[prefix=variables] [data-row]")
+        .nth(0)
+        .locator("[data-for=choice]")
+        .is_visible()
+    )
+    others = (
+        page.locator("[prefix=variables] [data-row]")
+        .nth(1)
+        .locator("[data-for=choice]")
+        .is_visible()
+    )
     page.locator("[prefix=variables] [data-row]").nth(0).locator("[data-remove]").focus()
     page.keyboard.press("Enter")
 

@@ -255,10 +255,12 @@ def test_scheduled_placements_are_for_the_field_of_the_shot(
     }
 
 
+def target_of(field: str) -> Any:
+    return content_fields.target_by_path(f"catalog.Product.{field}")
+
+
 def find(boss: Person, field: str) -> OutdatedPage:
-    target = content_fields.target_by_path(f"catalog.Product.{field}")
-    assert target is not None
-    return outdated.find_page(actor=boss, target=target)
+    return outdated.find_page(actor=boss, target=target_of(field))
 
 
 def test_what_is_placed_is_compared_with_its_own_shot_and_made_anew_for_its_own_field(
@@ -272,7 +274,7 @@ def test_what_is_placed_is_compared_with_its_own_shot_and_made_anew_for_its_own_
     assert find(boss, "image").images == []
     (one,) = find(boss, "image_back").images
     (again,) = outdated.refresh(
-        actor=site.actor, target=placed_target("image_back"), shown=None, key="again"
+        actor=site.actor, target=target_of("image_back"), shown=None, key="again"
     )
     assert one.today.shot == "back"
     assert again.shot_fields == {"back": "image_back"}
@@ -281,10 +283,6 @@ def test_what_is_placed_is_compared_with_its_own_shot_and_made_anew_for_its_own_
     prepare()
     assert [job.shot for job in again.jobs.all()] == ["back"]
     assert find(boss, "image_back").images[0].asked_in == again
-
-
-def placed_target(field: str) -> Any:
-    return content_fields.target_by_path(f"catalog.Product.{field}")
 
 
 def test_a_placed_shot_that_the_template_has_no_more_says_so(
