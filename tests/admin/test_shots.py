@@ -177,6 +177,17 @@ def test_a_batch_offers_the_shots_and_shows_each_with_its_prompt_and_the_total(
     assert "seen from the front" not in fewer
 
 
+def test_a_batch_of_few_rows_and_many_images_begins_with_a_pilot(
+    browser: Client,
+    version: TemplateVersion,
+) -> None:
+    address, _plan = choose(browser, 20)
+    page = browser.get(address).content.decode()
+
+    assert re.search(r'name="pilot_rows" value="3"', page)
+    assert "First a pilot of 3 rows is made" in page
+
+
 def test_a_choice_of_shots_that_cannot_be_is_told_in_the_form(
     browser: Client,
     version: TemplateVersion,
@@ -206,6 +217,8 @@ def test_the_whole_way_of_a_batch_with_shots(
     assert "not those that were shown" in changed
     assert went.status_code == 302
     assert batch.shot_fields == {"front": "image", "back": "image_back", "detail": ""}
+    told = browser.get(reverse("admin:imagegen_batch_change", args=[batch.pk])).content.decode()
+    assert "<dt>Detail</dt><dd><bdi>not placed: stays in the library" in told
     run = status(browser, batch)
     assert "Back (3)" in run
     narrowed = browser.get(

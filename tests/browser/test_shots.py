@@ -9,6 +9,7 @@ import pytest
 from imagegen_app.models import Batch, Placement, PromptTemplate
 from project.catalog.models import Product
 from tests.browser.conftest import context_of, open_page
+from tests.browser.site import barriers
 from tests.browser.test_journeys import real
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def write_shots(page: Any, address: str) -> None:
     page.select_option("#id_seed_strategy", "per_row")
     page.locator("#imagegen-preview-shot").select_option("back")
     page.locator(".imagegen-preview mark[title=shot]:has-text('seen from behind')").first.wait_for()
+    assert barriers(page, of="imagegen-rows[prefix=shots]") == []
     page.click("[name=_save]")
     page.locator(".messagelist").wait_for()
 
@@ -59,6 +61,7 @@ def test_three_shots_of_three_products_stand_in_their_own_fields(
     page.locator("#imagegen-shots").wait_for()
     ticked = page.locator(".imagegen-shots input:checked").count()
     places = [one.input_value() for one in page.locator(".imagegen-shots select").all()]
+    blocked = barriers(page, of=".imagegen-shots")
     said = page.locator(".imagegen-checked").inner_text()
     page.locator("button[name=start]:has-text('Generate 9 images')").click()
     page.locator("text=Finished: 9 of 9").wait_for()
@@ -69,6 +72,7 @@ def test_three_shots_of_three_products_stand_in_their_own_fields(
     batch = Batch.objects.get()
     boss.goto(f"{live_server.url}/en/admin/imagegen/job/batches/{batch.pk}/review/")
     boss.locator("[data-asset][data-decision]").first.wait_for()
+    blocked += barriers(boss, of=".imagegen-review")
     chips = boss.locator(".imagegen-shot .imagegen-chip").all_inner_texts()
     boss.locator("[data-asset]").first.focus()
     for _number in range(9):
@@ -91,5 +95,6 @@ def test_three_shots_of_three_products_stand_in_their_own_fields(
     }
     for product in Product.objects.filter(pk__in=batch.rows):
         assert product.image.name != product.image_back.name
+    assert blocked == []
     assert real(page.complaints) == []
     assert real(boss.complaints) == []

@@ -98,6 +98,9 @@ class BatchForm(forms.Form):
         if version is not None:
             self._add_variables(version, places=places, guesses=guesses)
         self.shots = shot_fields.add_shot_fields(self, version, target)
+        if PILOT < row_count <= PILOT_FROM < row_count * len(self.shots):
+            # Few rows, and many images of them.
+            self.fields["pilot_rows"].initial = PILOT
 
     def _field(self, name: str) -> Any:
         return self.fields[name]
