@@ -41,6 +41,7 @@ MEANINGS = {
     "inputs": "Images that are handed in, each with its role.",
     "idempotency_key": "A text of your own: asking twice with it makes one job.",
     "batch": "The batch to which the job belongs.",
+    "shot": "The short name of one of the template's shots; without it, the first is made.",
     "row_key": "The key of the batch's row.",
     "policy": "What happens when a call's outcome cannot be learnt: a person decides, or it is made again.",
     "passes": "Follow-up passes, in order.",

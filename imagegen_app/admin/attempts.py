@@ -31,6 +31,7 @@ from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Attempt, Batch, KeptAnswer, Verdict
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.foundation.local_times import format_in_name
+from imagegen_app.services.job_requests import shot_choice
 from imagegen_app.services.library import applied_values
 from imagegen_app.services.policy import access
 
@@ -169,6 +170,7 @@ class BatchAdmin(OwnedRecordAdmin):
         "template_version",
         "requester",
         "mapped",
+        "shot_places",
         "row_count",
         "succeeded",
         "failed",
@@ -215,6 +217,17 @@ class BatchAdmin(OwnedRecordAdmin):
                 *obj.mapping.get("variables", {}).items(),
                 *((f"={n}", v) for n, v in obj.mapping.get("fixed", {}).items()),
             ]
+        )
+
+    @admin.display(description=gettext_lazy("shots"))
+    def shot_places(self, obj: Batch) -> SafeString:
+        """Return the shots of each row, with the field that each is placed in."""
+        return definition_list(
+            (
+                shot_choice.label_of(obj.template_version, shot),
+                field or _("not placed: stays in the library"),
+            )
+            for shot, field in obj.shot_fields.items()
         )
 
 

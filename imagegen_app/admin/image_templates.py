@@ -45,12 +45,18 @@ def initial_values(actor: Person, key: str) -> dict[str, Any]:
         "negative": used.negative if used else _plain(job.negative_prompt) if prompt else "",
         "operation": job.operation,
         "image_model": job.image_model_id,
-        "size": f"{job.width}x{job.height}" if is_sized else "",
+        # A shot may have a size of its own.
+        "size": str(used.size or "")
+        if used and job.shot
+        else f"{job.width}x{job.height}"
+        if is_sized
+        else "",
         "count": job.count,
         "quality": job.quality,
         "parameters": parameter_lines(job.parameters) if prompt is not None else "",
         "loras": lora_lines(job.loras),
         "variables": [dict(row) for row in used.variables] if used else [],
+        "shots": [dict(row) for row in used.shots] if used else [],
     }
     return values
 

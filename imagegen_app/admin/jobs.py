@@ -35,7 +35,7 @@ from imagegen_app.models import Asset, Job, LedgerEntry
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.foundation.local_times import format_day, format_in_name, format_second
-from imagegen_app.services.job_requests import job_actions, values
+from imagegen_app.services.job_requests import job_actions, shot_choice, values
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import summary
 from imagegen_app.services.monitoring import progress, uncertain_jobs
@@ -178,7 +178,7 @@ class JobAdmin(OwnedRecordAdmin):
             [
                 (_("Operation"), obj.get_operation_display()),
                 (_("Model"), f"{obj.image_model} ({obj.image_model.version})"),
-                (_("Template"), obj.template_version or ""),
+                *shot_choice.facts_of(obj),
                 (_("Brand kit"), obj.brand_kit_version or ""),
                 (_("Size"), f"{obj.width} x {obj.height}"),
                 (_("Images"), obj.count),

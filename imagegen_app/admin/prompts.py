@@ -25,7 +25,13 @@ from imagegen_app.core.limits import MAX_FIXED_GUIDES
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import PromptTemplate, TemplateVersion
 from imagegen_app.services.foundation.local_times import format_day
-from imagegen_app.services.job_requests import fixed_guides, template_files, templates, values
+from imagegen_app.services.job_requests import (
+    fixed_guides,
+    shot_choice,
+    template_files,
+    templates,
+    values,
+)
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -76,6 +82,7 @@ class PromptTemplateAdmin(TemplateListAdmin):
             (None, {"fields": ["name", "slug", "purpose"]}),
             (_("Prompt"), {"fields": ["body", "negative"]}),
             (_("Variables"), {"fields": ["variables"]}),
+            (_("Shots"), _section(["shots"], is_used=bool(version and version.shots))),
             (_("For people who cannot see the image"), {"fields": ["alt_pattern"]}),
             (
                 _("Settings"),
@@ -326,6 +333,10 @@ class TemplateVersionAdmin(RecordAdmin):
                 ),
                 *(("LoRA", f"{one['name']} ({one['weight']:g})") for one in obj.loras),
                 (_("Brand kit"), obj.brand_kit or ""),
+                *(
+                    (_("Shot “%(name)s”") % {"name": one.label}, f"{one.text} {one.size}".strip())
+                    for one in shot_choice.shots_of(obj)
+                ),
                 *(template_guides.described(one) for one in fixed_guides.fixed_guides(obj)),
                 *(
                     (_("Follow-up pass"), values.describe_pass(one))

@@ -22,6 +22,7 @@ from imagegen_app.admin.fixed_lines import (
     parameter_lines,
 )
 from imagegen_app.admin.pages import kit_choice
+from imagegen_app.admin.shot_rows import ADD_SHOT_BUTTON, ShotRowsField
 from imagegen_app.admin.template_widgets import SourceTextarea, SuggestedInput
 from imagegen_app.admin.variable_rows import ADD_BUTTON, VariableRowsField
 from imagegen_app.core import passes, types
@@ -46,12 +47,13 @@ if TYPE_CHECKING:
     from imagegen_app.services.job_requests.template_checks import TemplateReport
 
 #: Buttons that show the form again, with what was found, and store nothing.
-_CHECK_BUTTONS = ("_check", ADD_BUTTON)
+_CHECK_BUTTONS = ("_check", ADD_BUTTON, ADD_SHOT_BUTTON)
 #: Fields that a draft is made of.
 _VERSION_FIELDS = frozenset(
     {
         *("body", "negative", "variables", "operation", "image_model", "size", "count", "quality"),
         *("seed_strategy", "seed", "parameters", "loras", "alt_pattern", "version_note"),
+        "shots",
     }
 )
 #: Categories that are suggested.
@@ -84,6 +86,14 @@ class TemplateForm(AnyModelForm):
         help_text=gettext_lazy(
             "What a request fills in. The check offers those that the texts name and that are not "
             "here yet."
+        ),
+    )
+    shots = ShotRowsField(
+        label=gettext_lazy("Shots"),
+        required=False,
+        help_text=gettext_lazy(
+            "Several pictures of each object, such as its front and its back. {{ shot }} in the prompt "
+            "stands for the text of the one that is made, and in the alternative text for its name."
         ),
     )
     operation = forms.ChoiceField(
@@ -189,6 +199,7 @@ class TemplateForm(AnyModelForm):
                 "body",
                 "negative",
                 "variables",
+                "shots",
                 "alt_pattern",
                 "operation",
                 "image_model",
@@ -272,6 +283,10 @@ class TemplateForm(AnyModelForm):
         draft = self._draft(data)
         self._checked = draft or self._texts_alone(data)
         self.report = template_checks.report_on(self._checked)
+        if "shots" in self.errors:
+            # They are there, and say themselves what is wrong with them.
+            known = tuple(one for one in self.report.problems if one.code != "no_shots")
+            self.report = replace(self.report, problems=known)
         for problem in self.report.errors:
             if draft is not None or problem.code != "unsupported":
                 field = _FIELDS.get(problem.field, problem.field) or str(problem.part)
@@ -304,12 +319,16 @@ class TemplateForm(AnyModelForm):
         }
         rows = self.get_initial_for_field(self.fields["variables"], "variables")
         variables = self.fields["variables"].clean(rows)
-        return template_drafts.Draft(variables=variables, **texts)
+        shots = self.fields["shots"].clean(
+            self.get_initial_for_field(self.fields["shots"], "shots")
+        )
+        return template_drafts.Draft(variables=variables, shots=shots, **texts)
 
     def _texts_alone(self, data: dict[str, Any]) -> template_drafts.Draft:
         """Return a draft of the texts, for a form whose other fields are not valid."""
         texts: dict[str, Any] = {name: data.get(name) or "" for name in _TEXTS}
-        return template_drafts.Draft(variables=data.get("variables") or [], **texts)
+        variables, shots = data.get("variables") or [], data.get("shots") or ()
+        return template_drafts.Draft(variables=variables, shots=shots, **texts)
 
     def _draft(self, data: dict[str, Any]) -> template_drafts.Draft | None:
         """Return the draft of a version; None if one of its fields is not valid, which then says so."""
@@ -347,6 +366,7 @@ class TemplateForm(AnyModelForm):
             guides=template_guides.given_guides(data),
             alt_pattern=data["alt_pattern"],
             brand_kit=data["brand_kit"],
+            shots=data["shots"],
             note=data["version_note"],
         )
 

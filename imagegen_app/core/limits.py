@@ -12,6 +12,12 @@ MAX_RENDERED_CHARS = 8_000
 MAX_VARIABLE_CHARS = 2_000
 #: Variables of one template.
 MAX_VARIABLES = 40
+#: Shots of one template.
+MAX_SHOTS = 30
+#: A shot's short name, its name for people and its text, in characters.
+MAX_SHOT_KEY_CHARS = 24
+MAX_SHOT_LABEL_CHARS = 60
+MAX_SHOT_TEXT_CHARS = 1_000
 #: An alternative text, in characters.
 MAX_ALT_CHARS = 500
 #: Control images of one template.

@@ -57,6 +57,8 @@ class TemplateEntry:
     loras: tuple[Mapping[str, Any], ...] | None = None
     #: Control images: the key of an asset of this site, and how it guides.
     guides: tuple[Mapping[str, Any], ...] | None = None
+    #: The pictures of each object, as `core.shots.Shot` stores them.
+    shots: tuple[Mapping[str, Any], ...] | None = None
     #: Describes the images to people who cannot see them, with the template's variables.
     alt_pattern: str | None = None
     #: Short name of a brand kit that it inherits.

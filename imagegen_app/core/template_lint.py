@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from imagegen_app.core import prompts
 from imagegen_app.core.i18n import Message, gettext_noop
+from imagegen_app.core.shots import SHOT_VARIABLE, names_shot, variables_with_shot
 from imagegen_app.core.template_branches import branch_facts
 from imagegen_app.core.template_lengths import length_range
 from imagegen_app.core.template_places import (
@@ -23,6 +24,7 @@ from imagegen_app.core.variables import MissingValue, PromptTemplateError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from imagegen_app.core.shots import Shot
     from imagegen_app.core.template_branches import BranchFact
     from imagegen_app.core.variables import Variable
 
@@ -46,6 +48,7 @@ class TemplatePart(StrEnum):
     BODY = "body"
     NEGATIVE = "negative"
     ALT_PATTERN = "alt_pattern"
+    SHOTS = "shots"
     VARIABLES = "variables"
     SETTINGS = "settings"
 
@@ -61,7 +64,7 @@ class TemplateProblem:
     message: Message
     #: Where it stands in its text; None where it concerns the whole part.
     place: Place | None = None
-    #: The variable that it is about; empty if it is about none.
+    #: The variable, or the shot, that it is about; empty if it is about none.
     name: str = ""
 
 
@@ -88,21 +91,31 @@ def lint(
     *,
     max_prompt_chars: int = 0,
     model: str = "",
+    shots: Sequence[Shot] = (),
 ) -> list[TemplateProblem]:
     """Return the problems of a template, the errors first, in the order of its parts and lines.
 
     :param max_prompt_chars: the longest prompt that the model takes; 0 where no model is chosen.
     :param model: the model's name, for the sentences.
+    :param shots: the pictures that are made of each object; see `core.shots`.
     """
     found: list[TemplateProblem] = []
-    maps = {part: map_source(text) for part, text in texts.parts()}
+    every = variables_with_shot(variables, shots)
+    maps: dict[str, SourceMap] = {part: map_source(text) for part, text in texts.parts()}
     for part, text in texts.parts():
-        found += _problems_of_text(part, text, maps[part], variables)
+        found += _problems_of_text(part, text, maps[part], every)
+    for shot in shots:
+        places = map_source(shot.text)
+        found += _problems_of_text(TemplatePart.SHOTS, shot.text, places, variables, shot=shot.key)
+        maps[f"shot:{shot.key}"] = places
+    found += _unnamed_shots(texts, shots)
     found += _unused_variables(maps, variables)
     found += _invalid_defaults(variables)
     found += _same_words(texts)
     if max_prompt_chars:
-        found += length_problems(texts.body, variables, most=max_prompt_chars, model=model)
+        found += length_problems(
+            texts.body, variables, most=max_prompt_chars, model=model, shots=shots
+        )
     order = list(TemplatePart)
     ranks = list(Severity)
     found.sort(
@@ -115,13 +128,14 @@ def lint(
     return found[:_MAX_PROBLEMS]
 
 
-def used_names(texts: TemplateTexts) -> list[str]:
-    """Return the variables that the texts name, each once, in the order of their first use."""
-    return list(
-        dict.fromkeys(
-            one.name for _part, text in texts.parts() for one in map_source(text).variables
-        )
-    )
+def used_names(texts: TemplateTexts, shots: Sequence[Shot] = ()) -> list[str]:
+    """Return the variables that the texts name, each once, in the order of their first use.
+
+    The shot, which the texts may name, too, is none of them.
+    """
+    sources = [*(text for _part, text in texts.parts()), *(one.text for one in shots)]
+    found = dict.fromkeys(one.name for text in sources for one in map_source(text).variables)
+    return [name for name in found if not (shots and name == SHOT_VARIABLE)]
 
 
 def literal_text(source: str) -> str:
@@ -130,23 +144,37 @@ def literal_text(source: str) -> str:
 
 
 def _problems_of_text(
-    part: TemplatePart, text: str, places: SourceMap, variables: Sequence[Variable]
+    part: TemplatePart,
+    text: str,
+    places: SourceMap,
+    variables: Sequence[Variable],
+    *,
+    shot: str = "",
 ) -> Iterator[TemplateProblem]:
     known = {one.name for one in variables}
     unknown = [one for one in places.variables if one.name not in known]
     for one in unknown:
+        sentence = gettext_noop(
+            "The variable “%(name)s” is not defined; add it, or correct its name."
+        )
+        code = "unknown_variable"
+        if one.name == SHOT_VARIABLE:
+            code = "no_shots"
+            sentence = (
+                gettext_noop("A shot cannot name itself: take “%(name)s” out of its text.")
+                if shot
+                else gettext_noop(
+                    "“%(name)s” stands for one of the template's shots, and it has none: add some, "
+                    "define a variable of this name, or take it out."
+                )
+            )
         yield TemplateProblem(
-            "unknown_variable",
+            code,
             Severity.ERROR,
             part,
-            Message(
-                gettext_noop(
-                    "The variable “%(name)s” is not defined; add it, or correct its name."
-                ),
-                {"name": one.name},
-            ),
+            Message(sentence, {"name": one.name}),
             one.place,
-            one.name,
+            shot or one.name,
         )
     try:
         # Those that are not defined are told above: the rest is read as if they were.
@@ -155,12 +183,13 @@ def _problems_of_text(
     except PromptTemplateError as error:
         place = _place_of(error, text, places)
         yield TemplateProblem(
-            "syntax", Severity.ERROR, part, Message(error.message, error.values), place
+            "syntax", Severity.ERROR, part, Message(error.message, error.values), place, shot
         )
         return
     if not unknown:
         for fact in branch_facts(tree, variables):
-            yield _branch_problem(part, fact, places)
+            problem = _branch_problem(part, fact, places)
+            yield replace(problem, name=shot) if shot else problem
 
 
 def _place_of(error: PromptTemplateError, text: str, places: SourceMap) -> Place | None:
@@ -203,8 +232,28 @@ def _branch_problem(part: TemplatePart, fact: BranchFact, places: SourceMap) -> 
     return TemplateProblem(code, Severity.WARNING, part, Message(text, values), place, fact.name)
 
 
+def _unnamed_shots(texts: TemplateTexts, shots: Sequence[Shot]) -> Iterator[TemplateProblem]:
+    """Find texts that say nothing of the shot, though there are some."""
+    if shots and texts.body.strip() and not names_shot(texts.body):
+        text = gettext_noop(
+            "The prompt does not name the shot, so its text is appended as the last sentence. Write "
+            "{{ shot }} where it belongs."
+        )
+        yield TemplateProblem(
+            "shot_appended", Severity.WARNING, TemplatePart.BODY, Message(text, {})
+        )
+    if len(shots) > 1 and texts.alt_pattern.strip() and not names_shot(texts.alt_pattern):
+        text = gettext_noop(
+            "All shots of an object have the same alternative text: write {{ shot }} where the name "
+            "of the shot belongs."
+        )
+        yield TemplateProblem(
+            "same_alt_text", Severity.WARNING, TemplatePart.ALT_PATTERN, Message(text, {})
+        )
+
+
 def _unused_variables(
-    maps: dict[TemplatePart, SourceMap], variables: Sequence[Variable]
+    maps: dict[str, SourceMap], variables: Sequence[Variable]
 ) -> Iterator[TemplateProblem]:
     used = {one.name for places in maps.values() for one in places.variables}
     text = gettext_noop("The variable “%(name)s” is not used in any text.")
@@ -266,15 +315,32 @@ def _words(text: str) -> list[str]:
     return [one.casefold() for one in _WORDS.findall(text)]
 
 
+def _lengths(body: str, variables: Sequence[Variable], shots: Sequence[Shot]) -> tuple[int, int]:
+    if not shots:
+        return length_range(prompts.checked_tree(body, variables), variables)
+    ranges = [length_range(prompts.checked_tree(one.text, variables), variables) for one in shots]
+    if not names_shot(body):
+        body = f"{body} {{{{ {SHOT_VARIABLE} }}}}"
+    every = variables_with_shot(variables, shots, longest=max(high for _low, high in ranges))
+    return length_range(prompts.checked_tree(body, every), every)
+
+
 def length_problems(
-    body: str, variables: Sequence[Variable], *, most: int, model: str
+    body: str,
+    variables: Sequence[Variable],
+    *,
+    most: int,
+    model: str,
+    shots: Sequence[Shot] = (),
 ) -> Iterator[TemplateProblem]:
-    """Yield that the prompt is too long for a model, or can be; nothing of a text that is not valid."""
+    """Yield that the prompt is too long for a model, or can be; nothing of a text that is not valid.
+
+    With shots, it is that of the longest one.
+    """
     try:
-        tree = prompts.checked_tree(with_plain_line_ends(body), variables)
+        least, longest = _lengths(with_plain_line_ends(body), variables, shots)
     except PromptTemplateError:
         return
-    least, longest = length_range(tree, variables)
     if longest <= most:
         return
     if least > most:

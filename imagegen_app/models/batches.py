@@ -18,7 +18,7 @@ from imagegen_app.models.uploaded_tables import UploadedTable
 
 
 class Batch(Record):
-    """Many jobs from one template version, one for each of many rows."""
+    """Many jobs from one template version, one for each shot of each of many rows."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     template_version = ForeignKey(
@@ -111,3 +111,17 @@ class Batch(Record):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def shot_fields(self) -> dict[str, str]:
+        """The shots of each row in their order, with the field that each is placed in, if any.
+
+        Empty if its template has none.
+        """
+        # A list of pairs, since databases do not keep the order of an object's names.
+        return {str(shot): str(field) for shot, field in self.mapping.get("shots", ())}
+
+    @property
+    def jobs_per_row(self) -> int:
+        """How many jobs are made of a row that can be used."""
+        return len(self.mapping.get("shots", ())) or 1

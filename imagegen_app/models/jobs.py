@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from imagegen_app.core.ids import uuid7
-from imagegen_app.core.limits import MAX_COUNT, MAX_KEY_CHARS
+from imagegen_app.core.limits import MAX_COUNT, MAX_KEY_CHARS, MAX_SHOT_KEY_CHARS
 from imagegen_app.core.operations import Operation
 from imagegen_app.core.states import (
     FINAL_STATES,
@@ -144,6 +144,8 @@ class Job(Record):
     chain_length = models.PositiveSmallIntegerField(_("follow-up passes"), default=1)
     #: Primary key of the object that a batch made this job for.
     row_key = models.CharField(_("row"), max_length=120, blank=True)
+    #: The short name of the template's shot that it makes; empty without one.
+    shot = models.CharField(_("shot"), max_length=MAX_SHOT_KEY_CHARS, blank=True)
     requester = ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

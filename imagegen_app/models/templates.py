@@ -124,6 +124,8 @@ class TemplateVersion(Record):
         related_name="template_versions",
         verbose_name=_("brand kit"),
     )
+    #: The pictures that are made of each object, in their order; see `core.shots`.
+    shots: models.JSONField[Any, Any] = models.JSONField(_("shots"), default=list, blank=True)
     #: A sentence with the template's variables that describes the image to people who cannot see it.
     alt_pattern = models.CharField(
         _("pattern of the alternative text"), max_length=MAX_ALT_CHARS, blank=True

@@ -66,7 +66,7 @@ class ProductAdmin(GenerateImageMixin, GenerateImagesAction, AnyProductAdmin):
     actions = ["generate_images"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "sku", "category", "is_published"]}),
-        (_("Image"), {"fields": ["image", "image_alt"]}),
+        (_("Image"), {"fields": ["image", "image_alt", "image_back"]}),
         (_("Details"), {"fields": ["description", "colour", "material", "price"]}),
     ]
 

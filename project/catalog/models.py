@@ -58,6 +58,7 @@ class Product(models.Model):
         blank=True,
         help_text=_("What the image shows, for people who cannot see it."),
     )
+    image_back = models.ImageField(_("second image"), upload_to="products/", blank=True)
     is_published = models.BooleanField(_("published"), default=True)
     updated_at = models.DateTimeField(_("last changed"), auto_now=True)
 

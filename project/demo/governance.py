@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from imagegen_app.core.actors import System
 from imagegen_app.core.kit_values import PaletteColour
 from imagegen_app.core.passes import passes_from
+from imagegen_app.core.shots import Shot
 from imagegen_app.core.types import Operation, Size
 from imagegen_app.models import BrandKit, Budget, Grant, ImageModel, PromptTemplate, Provider
 from imagegen_app.services.job_requests import brand_kits, templates
@@ -180,6 +181,25 @@ def _templates() -> None:
                 ),
                 variables=_PRODUCT_VARIABLES,
                 alt_pattern="A {{ colour }} {{ product }}, {{ setting }}",
+                note="First version",
+            ),
+        ),
+        "product-shots": (
+            "Product from three sides",
+            "Three pictures of each product, alike in light and background.",
+            Draft(
+                body=(
+                    "A calm product photograph of a {{ colour }} {{ product }}, {{ shot }}. "
+                    "Plain light background, soft daylight from the left."
+                ),
+                variables=[v for v in _PRODUCT_VARIABLES if v["name"] in {"product", "colour"}],
+                alt_pattern="A {{ colour }} {{ product }}: {{ shot }}",
+                seed_strategy="per_row",
+                shots=[
+                    Shot("front", "Front", "seen from the front"),
+                    Shot("back", "Back", "seen from behind"),
+                    Shot("detail", "Detail", "a close-up of the surface", "4:5"),
+                ],
                 note="First version",
             ),
         ),

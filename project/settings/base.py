@@ -162,6 +162,10 @@ IMAGEGEN: dict[str, Any] = {
             "alt": "image_alt",
             "texts": ["name", "material", "colour", "description"],
         },
+        "catalog.Product.image_back": {
+            "template": "product-still-life",
+            "variables": {"product": "name", "material": "material", "colour": "colour"},
+        },
     },
 }
 if os.environ.get(simulator.URL_VARIABLE):

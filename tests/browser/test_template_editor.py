@@ -22,7 +22,7 @@ _FOCUSED = "document.activeElement"
 
 def listed(page: Any) -> list[str]:
     """Return the names of the variables in the order of their rows."""
-    rows = page.locator("[data-list] [data-name]")
+    rows = page.locator("[prefix=variables] [data-list] [data-name]")
     return [one.input_value() for one in rows.all()]
 
 
@@ -44,7 +44,9 @@ def test_what_is_typed_is_marked_checked_and_shown(demo: Site, visit: Callable[.
     example = page.locator(".imagegen-preview").first.inner_text()
     page.select_option("[name=preview]", "catalog.Product.image")
     page.locator(".imagegen-preview:has-text('Moood: a value is required.')").first.wait_for()
-    page.locator("[data-list] [data-row]").nth(1).locator("[name$=required]").uncheck()
+    page.locator("[prefix=variables] [data-list] [data-row]").nth(1).locator(
+        "[name$=required]"
+    ).uncheck()
     page.locator(".imagegen-preview mark[title=product]").nth(2).wait_for()
     shown = page.locator(".imagegen-preview").count()
     complaints = list(page.complaints)
@@ -105,22 +107,34 @@ def test_variables_are_added_moved_and_removed_by_keyboard(
 ) -> None:
     page = visit("admin")
     page.goto(f"{demo.url}{ADD}")
-    page.locator("imagegen-rows.is-live").wait_for()
-    page.locator("[data-list] [data-name]").focus()
+    page.locator("[prefix=variables].is-live").wait_for()
+    page.locator("[prefix=variables] [data-list] [data-name]").focus()
     page.keyboard.type("first")
-    page.locator("[data-add]").focus()
+    page.locator("[prefix=variables] [data-add]").focus()
     page.keyboard.press("Enter")
     page.keyboard.type("second")
     added = listed(page)
     said = page.locator("imagegen-rows > [data-said]").inner_text()
-    page.locator("[data-row]").nth(1).locator("[data-up]").focus()
+    page.locator("[prefix=variables] [data-row]").nth(1).locator("[data-up]").focus()
     page.keyboard.press("Enter")
     moved = listed(page)
     kept = page.evaluate(f"{_FOCUSED}.matches('[data-down]')")
-    page.locator("[data-row]").nth(0).locator("[data-kind]").select_option("choice")
-    choices = page.locator("[data-row]").nth(0).locator("[data-for=choice]").is_visible()
-    others = page.locator("[data-row]").nth(1).locator("[data-for=choice]").is_visible()
-    page.locator("[data-row]").nth(0).locator("[data-remove]").focus()
+    page.locator("[prefix=variables] [data-row]").nth(0).locator("[data-kind]").select_option(
+        "choice"
+    )
+    choices = (
+        page.locator("[prefix=variables] [data-row]")
+        .nth(0)
+        .locator("[data-for=choice]")
+        .is_visible()
+    )
+    others = (
+        page.locator("[prefix=variables] [data-row]")
+        .nth(1)
+        .locator("[data-for=choice]")
+        .is_visible()
+    )
+    page.locator("[prefix=variables] [data-row]").nth(0).locator("[data-remove]").focus()
     page.keyboard.press("Enter")
 
     assert added == ["first", "second"]

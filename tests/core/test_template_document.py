@@ -50,6 +50,7 @@ ENTRIES = st.builds(
     parameters=st.none() | st.dictionaries(FILLED, VALUES, min_size=1, max_size=3),
     loras=LISTS,
     guides=LISTS,
+    shots=LISTS,
     alt_pattern=TEXTS,
     brand_kit=TEXTS,
     note=TEXTS,

@@ -275,6 +275,34 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "An hour's outage of the photos' server skips all rows of a night.",
     ),
     PlantedFault(
+        "shots_share_a_key",
+        "services/batches/row_jobs.py",
+        'f"{batch.pk}:{shot}:{row.key}" if shot else f"{batch.pk}:{row.key}"',
+        'f"{batch.pk}:{row.key}"',
+        ("services/batches/test_batch_shots.py::test_each_row_is_made_once_with_each_shot",),
+        "Of several shots of a product only one can be requested.",
+    ),
+    PlantedFault(
+        "every_shot_is_placed_over_the_main_image",
+        "services/library/planned_places.py",
+        "    if main is None or not fields:",
+        "    if True:",
+        (
+            "services/batches/test_batch_shots.py::test_each_shot_is_placed_in_its_own_field_and_one_without_stays_in_the_library",
+        ),
+        "The back of a product stands in the shop where its front belongs.",
+    ),
+    PlantedFault(
+        "placed_shots_compared_with_the_first",
+        "services/batches/composed_today.py",
+        "shot_choice.chosen_shot(current, job.shot)",
+        'shot_choice.chosen_shot(current, "")',
+        (
+            "services/batches/test_batch_shots.py::test_what_is_placed_is_compared_with_its_own_shot_and_made_anew_for_its_own_field",
+        ),
+        "Each placed back is told to be out of date, and made anew as a front.",
+    ),
+    PlantedFault(
         "cap_upside_down",
         "services/batches/lifecycle.py",
         "estimate > limits.spending_limit",

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from imagegen_app.admin.pages import kit_choice
+from imagegen_app.admin.pages import kit_choice, shot_fields
 from imagegen_app.core import prompts
 from imagegen_app.core.types import InputRole, Operation
 from imagegen_app.models import ImageModel, PromptTemplate
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Person
     from imagegen_app.models import TemplateVersion
+    from imagegen_app.services.batches.batch_shots import ShotPlace
+    from imagegen_app.services.gateways.content_fields import Target
 
 
 #: Batches of more rows than this start with a pilot by default.
@@ -57,10 +59,12 @@ class BatchForm(forms.Form):
         guesses: Mapping[str, str],
         image_places: Sequence[tuple[str, str]] = (),
         image_guess: str = "",
+        target: Target | None = None,
     ) -> None:
         """`places` are what a variable can be mapped to, as (path, label); `guesses` some of them.
 
-        `image_places` are where a row can have an input image; `image_guess` is one of them.
+        `image_places` are where a row can have an input image; `image_guess` is one of them. `target`
+        names the objects that the shots of the template can be placed on.
         """
         super().__init__(data, initial={"template": version.template.slug if version else ""})
         self.version = version
@@ -105,6 +109,10 @@ class BatchForm(forms.Form):
         if version is not None:
             self._add_variables(version, places=places, guesses=guesses)
             self._add_images(actor, version, places=image_places, guess=image_guess)
+        self.shots = shot_fields.add_shot_fields(self, version, target)
+        if PILOT < row_count <= PILOT_FROM < row_count * len(self.shots):
+            # Few rows, and many images of them.
+            self.fields["pilot_rows"].initial = PILOT
 
     def _field(self, name: str) -> Any:
         return self.fields[name]
@@ -211,6 +219,22 @@ class BatchForm(forms.Form):
             for name in self.variable_names
         ]
 
+    def clean(self) -> dict[str, Any]:
+        """Require at least one shot, and a field of its own for each that is placed."""
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        shot_fields.require_choice(self, data, self.shots)
+        return data
+
+    @property
+    def shot_lines(self) -> list[shot_fields.ShotLine]:
+        """The shots of the template, as the page shows them."""
+        return shot_fields.shot_lines(self, self.shots)
+
+    def chosen_shots(self) -> list[ShotPlace]:
+        """Return the shots that each row is made as; none where the template has none."""
+        source = self.cleaned_data if self.is_bound and self.is_valid() else self._initials()
+        return shot_fields.chosen_shots(source, self.shots)
+
     @property
     def limit_fields(self) -> list[Any]:
         """The fields that decide when the batch pauses for a person."""
@@ -223,7 +247,7 @@ class BatchForm(forms.Form):
         """Begin with what was chosen beside another template: all but its variables and its model."""
         for name, field in self.fields.items():
             is_of_template = name in {"template", "image_model"} or name.startswith(
-                ("map_", "fix_", "image_")
+                ("map_", "fix_", "image_", *shot_fields.PREFIXES)
             )
             if is_of_template or name not in sent:
                 continue

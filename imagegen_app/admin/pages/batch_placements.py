@@ -16,7 +16,7 @@ from imagegen_app.models import Asset, Placement, ScheduledPlacement
 from imagegen_app.services.batches import lifecycle, placing
 from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.foundation.local_times import format_in_text
-from imagegen_app.services.library import scheduled_placements
+from imagegen_app.services.library import planned_places, scheduled_placements
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def unplaced(batch: Batch) -> QuerySet[Asset]:
             is_intermediate=False,
             review_state=ReviewState.APPROVED.value,
         )
+        # The images of these stay in the library.
+        .exclude(job__shot__in=planned_places.unplaced_shots(batch))
         .exclude(Exists(placed))
         .exclude(Exists(waiting))
         .select_related("job")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from django.db.models import Count
 
 from imagegen_app.admin.pages.batch_status import filter_from, filter_query
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import Job
 from imagegen_app.services.batches import lifecycle, reruns, row_images, row_list
 from imagegen_app.services.batches.row_list import RowFilter
+from imagegen_app.services.job_requests import shot_choice
 from imagegen_app.services.policy import access, budgets
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -68,14 +72,23 @@ def confirm_context(actor: Person, batch: Batch, chosen: ChosenRows) -> dict[str
     """Return what the page shows before the rows are requested: how many, which, and their cost."""
     named = list(chosen.jobs.order_by("-created_at", "-pk")[:_NAMED])
     labels = lifecycle.row_labels(batch, [job.row_key for job in named])
+    shots = {one.key: one.label for one in shot_choice.shots_of(batch.template_version)}
     cost, refusal = None, None
     try:
-        cost = lifecycle.estimate_cost(
-            batch.template_version,
-            batch.image_model,
-            rows=chosen.number,
-            kit=batch.brand_kit_version,
-            images=len(batch.mapping.get(row_images.IMAGES, {})),
+        numbers: Any = chosen.jobs.order_by().values_list("shot").annotate(number=Count("pk"))
+        cost = sum(
+            (
+                lifecycle.estimate_cost(
+                    batch.template_version,
+                    batch.image_model,
+                    rows=number,
+                    kit=batch.brand_kit_version,
+                    images=len(batch.mapping.get(row_images.IMAGES, {})),
+                    shots=[shot] if shot else (),
+                )
+                for shot, number in numbers
+            ),
+            start=Decimal(0),
         )
         access.require_permission(actor, "request_job")
         budgets.require_budget(actor, batch.image_model, amount=cost)
@@ -83,7 +96,10 @@ def confirm_context(actor: Person, batch: Batch, chosen: ChosenRows) -> dict[str
         refusal = found
     return {
         "chosen": chosen,
-        "labels": [labels.get(job.row_key) or job.row_key for job in named],
+        "labels": [
+            ", ".join(filter(None, (labels.get(job.row_key) or job.row_key, shots.get(job.shot))))
+            for job in named
+        ],
         "more": chosen.number - len(named),
         "cost": cost,
         "currency": batch.currency,

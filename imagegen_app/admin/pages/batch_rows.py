@@ -11,7 +11,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app.admin.pages.batch_form import BatchForm, TableBatchForm
 from imagegen_app.core import column_guesses, prompts
-from imagegen_app.services.batches import earlier_results, row_sources, table_uploads
+from imagegen_app.services.batches import (
+    earlier_results,
+    object_matching,
+    table_uploads,
+)
 from imagegen_app.services.batches.lifecycle import TableSource
 from imagegen_app.services.batches.row_sources import ObjectRows, TableRows
 from imagegen_app.services.gateways import content_fields
@@ -124,6 +128,7 @@ class SelectedRows(BatchRows):
             else {},
             image_places=self._image_places,
             image_guess=self._image_guess,
+            target=target,
         )
 
     @cached_property
@@ -185,12 +190,12 @@ class UploadedRows(BatchRows):
 
     @cached_property
     def _objects(self) -> list[tuple[str, str]]:
-        return row_sources.match_choices(self.actor)
+        return object_matching.match_choices(self.actor)
 
     @cached_property
     def _objects_guess(self) -> str:
         choices = [value for value, _label in self._objects]
-        return row_sources.guess_match(choices, self._sample_keys())
+        return object_matching.guess_match(choices, self._sample_keys())
 
     @cached_property
     def _sample(self) -> list[list[str]]:
@@ -218,6 +223,11 @@ class UploadedRows(BatchRows):
             objects_guess=self._objects_guess,
             image_places=[(column, column) for column in columns],
             image_guess=column_guesses.guess_image(columns, self._sample),
+            target=content_fields.target_by_path(
+                str(self._objects_guess if data is None else data.get("objects", "")).partition(
+                    "|"
+                )[0]
+            ),
         )
 
     def _guesses(self, version: TemplateVersion | None) -> Mapping[str, str]:

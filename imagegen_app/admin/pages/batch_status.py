@@ -42,12 +42,13 @@ def filter_from(values: Mapping[str, str]) -> RowFilter:
     return RowFilter(
         state=str(values.get("state", ""))[:_MAX_FILTER_CHARS],
         error=str(values.get("error", ""))[:_MAX_FILTER_CHARS],
+        shot=str(values.get("shot", ""))[:_MAX_FILTER_CHARS],
     )
 
 
 def filter_query(wanted: RowFilter, **more: str) -> str:
     """Return a filter as the query of an address, with a question mark; empty for none."""
-    parts = {"state": wanted.state, "error": wanted.error, **more}
+    parts = {"state": wanted.state, "error": wanted.error, "shot": wanted.shot, **more}
     query = urlencode({name: value for name, value in parts.items() if value})
     return f"?{query}" if query else ""
 
@@ -69,7 +70,7 @@ def status_context(actor: Person, batch: Batch, values: Mapping[str, str]) -> di
     will_create = to_create and (not is_paused or batch.pause_reason == "pilot")
     context: dict[str, Any] = {
         "counts": counts,
-        "percent": 100 * (counts.ended + counts.invalid_rows) // (counts.rows or 1),
+        "percent": 100 * (counts.ended + counts.invalid_rows) // (counts.wanted_jobs or 1),
         "has_no_worker": has_no_worker,
         "may_steer": batch.requester_id == actor.user.pk
         or access.has_permission(actor, "cancel_any_job"),
@@ -85,10 +86,11 @@ def status_context(actor: Person, batch: Batch, values: Mapping[str, str]) -> di
         "undecided": undecided,
         "may_resolve": access.has_permission(actor, "resolve_job"),
         "contact": access.contact_sentence(),
-        "waiting_rows": counts.rows - counts.prepared_rows,
+        "waiting_rows": counts.unprepared_jobs,
         "shows_money": shows_money,
         "currency": batch.currency,
         "to_create": to_create,
+        "skipped_rows": [{"shot": "", **row} for row in batch.invalid_rows],
         "outlook": _outlook(counts, seconds, is_paused=is_paused),
         "rules": batch_outlook.stop_rules(batch, counts, shows_money=shows_money),
         "has_xlsx": row_export.has_xlsx(),
@@ -138,6 +140,15 @@ def _rows_context(
             )
             for one in numbers.errors
         ],
+        "shot_links": [
+            _FilterLink(
+                one.label,
+                one.count,
+                filter_query(RowFilter(shot=one.value)),
+                wanted.shot == one.value,
+            )
+            for one in numbers.shots
+        ],
         "newer": "",
         "older": "",
         "here": filter_query(wanted),
@@ -153,11 +164,12 @@ def _rows_context(
     after, before = str(values.get("after", "")), str(values.get("before", ""))
     page = row_list.read_page(batch, wanted, after=after, before=before)
     labels = lifecycle.row_labels(batch, [job.row_key for job in page.rows])
-    is_narrowed = bool(wanted.state or wanted.error)
+    shots = {one.value: one.label for one in numbers.shots}
+    is_narrowed = bool(wanted.state or wanted.error or wanted.shot)
     jobs = row_list.filtered_jobs(batch, wanted)
     return {
         **shown,
-        "rows": [_row(job, labels.get(job.row_key, "")) for job in page.rows],
+        "rows": [_row(job, labels.get(job.row_key, ""), shots) for job in page.rows],
         "newer": filter_query(wanted, before=page.first) if page.has_newer else "",
         "older": filter_query(wanted, after=page.last) if page.has_older else "",
         "here": filter_query(wanted, after=after, before=before),
@@ -185,7 +197,7 @@ def _state_links(
             for one in numbers.states
         ),
     ]
-    waiting = 0 if counts.is_cancelled else counts.rows - counts.prepared_rows
+    waiting = 0 if counts.is_cancelled else counts.unprepared_jobs
     for name, number in ((row_list.NOT_STARTED, waiting), (row_list.SKIPPED, counts.invalid_rows)):
         if number > 0:
             found.append(
@@ -199,7 +211,7 @@ def _state_links(
     return found
 
 
-def _row(job: Job, label: str) -> dict[str, Any]:
+def _row(job: Job, label: str, shots: Mapping[str, str]) -> dict[str, Any]:
     assets = [asset for asset in job.assets.all() if not asset.is_intermediate]
     asset = assets[0] if assets else None
     waiting = getattr(job, "requested_rerun", None)
@@ -208,6 +220,7 @@ def _row(job: Job, label: str) -> dict[str, Any]:
         "key": str(job.pk),
         "job": job,
         "label": label or job.row_key,
+        "shot": shots.get(job.shot, job.shot),
         # A pass of a chain says which operation it is.
         "pass": str(job.get_operation_display()) if job.root_id else "",
         "state": "paused" if is_held else job.state,
@@ -232,11 +245,12 @@ def _rerun_note(waiting: Any) -> str:
     return str(_("A new one is about to be requested."))
 
 
-def _without_job(key: str, label: str, state: str, error: str) -> dict[str, Any]:
+def _without_job(key: str, label: str, state: str, error: str, *, shot: str = "") -> dict[str, Any]:
     return {
         "key": key,
         "job": None,
         "label": label,
+        "shot": shot,
         "pass": "",
         "state": state,
         "state_label": row_list.group_label(state),
@@ -253,7 +267,9 @@ def _without_job(key: str, label: str, state: str, error: str) -> dict[str, Any]
 
 def _skipped(number: int, row: Mapping[str, str]) -> dict[str, Any]:
     reason = str(row.get("reason", ""))
-    return _without_job(f"skipped-{number}", str(row.get("row", "")), row_list.SKIPPED, reason)
+    shot = str(row.get("shot", ""))
+    label = str(row.get("row", ""))
+    return _without_job(f"skipped-{number}", label, row_list.SKIPPED, reason, shot=shot)
 
 
 def _pending(

@@ -11,7 +11,7 @@ from imagegen_app.admin.pages.model_fields import USUAL_QUALITY
 from imagegen_app.admin.pages.parameter_fields import PREFIX, as_initial
 from imagegen_app.core.quality_tiers import QualityTier, quality_word
 from imagegen_app.core.types import Operation
-from imagegen_app.services.job_requests import pass_planning
+from imagegen_app.services.job_requests import pass_planning, shot_choice
 from imagegen_app.services.job_requests.fixed_values import fixed_loras
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE
 
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from imagegen_app.models import TemplateVersion
     from imagegen_app.services.job_requests.model_options import ModelOptions
     from imagegen_app.services.library.recipes import Recipe
+
+
+def _shot_of(recipe: Recipe, version: TemplateVersion | None) -> dict[str, str]:
+    """Return the shot, if the template still has it."""
+    known = {one.key for one in shot_choice.shots_of(version)}
+    return {"shot": recipe.shot} if recipe.shot in known else {}
 
 
 def values_of(
@@ -48,6 +54,7 @@ def values_of(
         "seed": recipe.seed,
         "negative": recipe.negative_prompt,
         "background": recipe.background,
+        **_shot_of(recipe, version),
         "output_format": recipe.output_format,
         **{PREFIX + name: as_initial(value) for name, value in recipe.parameters.items()},
         **dict(input_fields.lora_values(recipe.loras, fixed=fixed_loras(version))),

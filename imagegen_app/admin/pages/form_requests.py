@@ -12,6 +12,7 @@ from imagegen_app.admin.pages import (
     model_fields,
     pass_fields,
     reference_fields,
+    shot_choice_field,
 )
 from imagegen_app.admin.pages.parameter_fields import given_parameters
 from imagegen_app.core.types import Operation
@@ -44,7 +45,8 @@ def planned(
     """
     worded = [
         _composed(form, actor, one, is_draft=is_draft, words=words)
-        for one in grid_fields.worded_data(form, data)
+        for words_of_one in grid_fields.worded_data(form, data)
+        for one in shot_choice_field.with_shots(form, words_of_one)
     ]
     return request_sets.plan_set(worded, grid_fields.given_axes(form, data))
 
@@ -94,6 +96,7 @@ def _composed(
         loras=input_fields.given_loras(data),
         operation=_asked_operation(form, data, starts),
         brand_kit=data.get("brand_kit") or None,
+        shot=str(data.get("shot") or "") if form.version else "",
         inputs=starts,
         # A form without these fields asks for those of the template.
         passes=pass_fields.given_passes(data) if form.has_passes else None,

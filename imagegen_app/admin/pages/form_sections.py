@@ -32,10 +32,11 @@ class FormSections:
 
     @property
     def variables(self) -> list[Any]:
-        """The fields of the variables, or the free prompt."""
+        """The fields of the shot and the variables, or the free prompt."""
         if self.form.version is None:
             return [self.form["prompt"]]
-        return [self.form[f"v_{variable.name}"] for variable in self.form.variables]
+        shot = [self.form["shot"]] if "shot" in self.form.fields else []
+        return [*shot, *(self.form[f"v_{variable.name}"] for variable in self.form.variables)]
 
     @cached_property
     def offers_kits(self) -> bool:

@@ -19,6 +19,7 @@ from imagegen_app.services.batches import (
     planning,
     row_checks,
     row_images,
+    row_sources,
     selections,
 )
 from imagegen_app.services.batches.row_checks import RowCheck
@@ -112,7 +113,7 @@ class PlanPages(Pages):
             "may_set_up": access.has_permission(actor, setup_progress.PERMISSION),
             "key": request.POST.get("key") or uuid.uuid4().hex,
             "refusal": refusal,
-            "total": rows.row_count,
+            "total": rows.row_count * max(1, len(form.chosen_shots())),
             "is_pause_set": form.is_pause_set,
             **rows.context(form),
         }
@@ -150,6 +151,7 @@ class PlanPages(Pages):
             images=form.images(),
             image_model=form.cleaned_data.get("image_model"),
             limits=form.limits(),
+            shots=form.chosen_shots() or None,
             key=str(request.POST.get("key", ""))[:64] or uuid.uuid4().hex,
             **preview.rows.start_arguments(form),
         )
@@ -187,7 +189,10 @@ class _Preview:
         self, actor: Person, form: BatchForm, rows: BatchRows, version: TemplateVersion
     ) -> None:
         self.form, self.rows, self.version = form, rows, version
-        self.total = rows.row_count
+        self.shots = [one.shot for one in form.chosen_shots()]
+        #: How many images of each row are planned together.
+        self.each = max(1, len(self.shots))
+        self.total = rows.row_count * self.each
         self.source: RowSource = rows.source(form)
         self._actor = actor
         self._model = form.cleaned_data.get("image_model") if form.is_bound else None
@@ -200,14 +205,15 @@ class _Preview:
     @cached_property
     def agreed(self) -> BatchPlan:
         """The first rows with a hash of all of them, to which a person agrees."""
-        return replace(self.first, digest=self.source.digest())
+        digest = ":".join([self.source.digest(), *self.shots])
+        return replace(self.first, digest=digest)
 
     def part(self, start: int, stop: int) -> BatchPlan:
-        """Plan the rows from one place to another."""
+        """Plan the rows from one place to another; with shots, each is as many places long."""
         return planning.plan_rows(
             actor=self._actor,
             version=self.version,
-            rows=self.source.rows(start, stop),
+            rows=row_sources.rows_with_shots(self.source, start, stop, shots=self.shots),
             image_model=self._model,
         )
 
@@ -226,13 +232,16 @@ class _Preview:
             end = view.start + len(shown)
             following = end if end < self.total else None
         names = self.source.names([row.key for row in shown])
+        shots = {one.key: one.label for one in self.form.shots}
         return {
             "rows": _with_images(
                 self._actor,
                 [
-                    replace(row, label=f"{names[row.key]}, {row.label}")
-                    if row.key in names
-                    else row
+                    replace(
+                        row,
+                        label=f"{names[row.key]}, {row.label}" if row.key in names else row.label,
+                        shot=shots.get(row.shot, ""),
+                    )
                     for row in shown
                 ],
             ),
@@ -274,8 +283,11 @@ class _Preview:
             "check_token": check.as_token(agreed),
             "is_checked": check.is_complete(total),
             "total": total,
+            "row_count": self.rows.row_count,
+            "shot_count": len(self.shots),
             "wanted": total - check.problems,
-            "pilot": self.form.pilot if self.form.pilot < total - check.problems else 0,
+            # A pilot is counted in rows, all shots of each.
+            "pilot": self.form.pilot if self.form.pilot * self.each < total - check.problems else 0,
             "cost": cost,
             "hindrance": sample.refusal(total, cost=cost),
             "missing": setup_progress.missing_step(self._actor),
@@ -289,6 +301,7 @@ def _with_images(actor: Person, rows: Sequence[PlannedRow]) -> list[dict[str, An
     return [
         {
             "label": row.label,
+            "shot": row.shot,
             "error": row.error,
             "job_request": row.job_request,
             "cost": row.cost,

@@ -136,10 +136,13 @@ def _price(one: OutdatedImage, known: dict[tuple[Any, ...], str]) -> str:
     if model is None or not one.is_refreshable:
         return ""
     kit, images = one.today.kit, len(one.today.sources.images)
-    key = (version.pk, model.pk, kit.pk if kit else None, images)
+    shots = [one.today.shot] if one.today.shot else []
+    key = (version.pk, model.pk, kit.pk if kit else None, images, *shots)
     if key not in known:
         try:
-            cost = lifecycle.estimate_cost(version, model, rows=1, kit=kit, images=images)
+            cost = lifecycle.estimate_cost(
+                version, model, rows=1, kit=kit, images=images, shots=shots
+            )
         except (NoPrice, ActionRefused):
             known[key] = ""
         else:

@@ -59,7 +59,7 @@ class ReviewPage(Pages):
             after=request.GET.get("after", ""),
             before=request.GET.get("before", ""),
         )
-        tiles = review_tiles.tiles_of(actor, batch, page.rows)
+        tiles = review_tiles.grouped(batch, review_tiles.tiles_of(actor, batch, page.rows))
         waiting = batch_placements.unplaced(batch)[: keyset.MAX_COUNTED].count()
         context: dict[str, Any] = {
             **review_tiles.shared_context(actor, batch),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -12,10 +13,13 @@ from imagegen_app.models import Asset, AssetRating, Job
 from imagegen_app.models.asset_details import MAX_STARS
 from imagegen_app.models.labels import choices
 from imagegen_app.services.batches import lifecycle, placing, row_images, row_list
+from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.job_requests import shot_choice
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
     alt_texts,
     delivery,
+    planned_places,
     review,
     review_decisions,
     review_requests,
@@ -55,7 +59,8 @@ def tiles_of(actor: Person, batch: Batch, assets: Iterable[Asset]) -> list[dict[
     found = list(assets)
     keys = [asset.job.row_key for asset in found]
     labels = lifecycle.row_labels(batch, keys)
-    present = placing.present_images(batch, keys)
+    present = placing.present_images(batch, found)
+    shots = shot_words(batch)
     stars = dict(
         AssetRating.objects.filter(asset__in=found, person=actor.user).values_list("asset", "stars")
     )
@@ -76,8 +81,11 @@ def tiles_of(actor: Person, batch: Batch, assets: Iterable[Asset]) -> list[dict[
                 "label": labels.get(asset.job.row_key, "") or asset.job.row_key,
                 "url": delivery.preview_url(asset, width=320),
                 "large": delivery.preview_url(asset, width=1280),
+                "shot": shots.get(asset.job.shot),
                 # What the object shows now is not shown twice.
-                "present": "" if is_present else present.get(asset.job.row_key, ""),
+                "present": ""
+                if is_present
+                else present.get((asset.job.row_key, asset.job.shot), ""),
                 "before": "" if entry is None else delivery.input_url(entry, result=asset),
                 "why_not": review.refusal_reason(actor, asset, ReviewState.APPROVED),
                 "shown": f"{seen.sha256}:{seen.state}",
@@ -91,6 +99,40 @@ def tiles_of(actor: Person, batch: Batch, assets: Iterable[Asset]) -> list[dict[
             }
         )
     return tiles
+
+
+def grouped(batch: Batch, tiles: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the tiles of a page with those of an object side by side, in the order of its shots."""
+    order = list(batch.shot_fields)
+    if not order:
+        return tiles
+    first: dict[str, int] = {}
+    for number, tile in enumerate(tiles):
+        first.setdefault(tile["asset"].job.row_key, number)
+    return sorted(
+        tiles,
+        key=lambda tile: (
+            first[tile["asset"].job.row_key],
+            order.index(tile["asset"].job.shot) if tile["asset"].job.shot in order else -1,
+        ),
+    )
+
+
+def shot_words(batch: Batch) -> dict[str, dict[str, str]]:
+    """Return by short name what a shot of the batch is called, and where its image is placed."""
+    found: dict[str, dict[str, str]] = {}
+    for shot in batch.shot_fields:
+        target = planned_places.target_of(batch, shot)
+        place = ""
+        if target is not None:
+            place = capfirst(content_fields.field_label(target))
+        found[shot] = {
+            "label": shot_choice.label_of(batch.template_version, shot),
+            "place": place,
+            # Said where some of the batch's shots are placed, and this one is not.
+            "stays": "" if place or placing.target_of(batch) is None else _("stays in the library"),
+        }
+    return found
 
 
 def replacements_of(assets: Iterable[Asset]) -> dict[Any, dict[str, Any]]:
@@ -138,6 +180,7 @@ def _price(batch: Batch) -> Decimal | None:
             rows=1,
             kit=batch.brand_kit_version,
             images=len(batch.mapping.get(row_images.IMAGES, {})),
+            shots=list(batch.shot_fields)[:1],
         )
     except ActionRefused:
         # Without a price nothing can be requested; the press of the button says why.

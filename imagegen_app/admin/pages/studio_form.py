@@ -22,6 +22,7 @@ from imagegen_app.admin.pages import (
     model_fields,
     pass_fields,
     reference_fields,
+    shot_choice_field,
 )
 from imagegen_app.admin.pages.parameter_fields import parameter_fields
 from imagegen_app.admin.pages.start_fields import StartFields
@@ -276,6 +277,7 @@ class StudioForm(StartFields):
                 initial=values.get("prompt", ""),
             )
             return
+        self.fields.update(shot_choice_field.shot_field(self.version))
         self.variables = prompts.variables_from(self.version.variables)
         for variable in self.variables:
             self.fields[f"v_{variable.name}"] = variable_field(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.admin.template_form import TemplateForm
     from imagegen_app.core.actors import Person
+    from imagegen_app.core.shots import Shot
     from imagegen_app.services.batches.template_previews import PreviewRow
     from imagegen_app.services.gateways.content_fields import Target
     from imagegen_app.services.job_requests.template_checks import TemplateReport
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _FRAGMENT = "imagegen_app/admin/records/_template_check.html"
 _NAME = "imagegen_prompttemplate_check"
 #: Errors of texts that cannot be shown.
-_UNREADABLE = frozenset({"syntax", "unknown_variable", "invalid_variable"})
+_UNREADABLE = frozenset({"syntax", "unknown_variable", "invalid_variable", "no_shots"})
 
 
 class TemplateEditorPages(Pages):
@@ -77,11 +78,14 @@ def check_context(
     source = request.POST if request.method == "POST" else request.GET
     chosen = str(source.get("preview", ""))
     draft, report = form.checked()
+    wanted = str(source.get("preview_shot", ""))
+    offered = list(draft.shots)
+    shot = next((one for one in offered if one.key == wanted), offered[0] if offered else None)
     targets = {one.path: one for one in template_previews.viewable_targets(actor)}
     target = targets.get(chosen)
     rows: list[PreviewRow] = []
     if not any(one.code in _UNREADABLE for one in report.errors):
-        rows = _rows(site, request, draft, report, target)
+        rows = _rows(site, request, draft, report, target, shot=shot)
     field_errors = _field_errors(form, report)
     error_count = len(report.errors) + len(field_errors)
     names = {one.path: capfirst(_plural(one.model)) for one in targets.values()}
@@ -96,6 +100,8 @@ def check_context(
         "preview_choices": [("", _("Example values")), *names.items()],
         "preview_title": names[chosen] if target else _("Example values"),
         "preview_rows": rows,
+        "preview_shot": shot.key if shot else "",
+        "preview_shots": [(one.key, one.label) for one in offered],
         "preview_empty": _preview_empty(report, draft, target),
         "add_button": ADD_BUTTON,
     }
@@ -107,15 +113,17 @@ def _rows(
     draft: Draft,
     report: TemplateReport,
     target: Target | None,
+    *,
+    shot: Shot | None,
 ) -> list[PreviewRow]:
     if target is None:
         return (
-            template_previews.preview_examples(draft, report.variables)
+            template_previews.preview_examples(draft, report.variables, shot=shot)
             if draft.body.strip()
             else []
         )
     objects = _newest(site, request, target.model)
-    return template_previews.preview_objects(draft, report.variables, target, objects)
+    return template_previews.preview_objects(draft, report.variables, target, objects, shot=shot)
 
 
 def _newest(site: AdminSite, request: HttpRequest, model: type[Model]) -> list[Any]:

@@ -47,6 +47,7 @@ class Command(DatabaseCommand):
             "--var", action="append", default=[], metavar="NAME=VALUE", help="Value of a variable."
         )
         parser.add_argument("--brand-kit", default="", help="Short name of a brand kit.")
+        parser.add_argument("--shot", default="", help="Short name of one of the template's shots.")
         parser.add_argument("--prompt", default="", help="A free prompt, instead of a template.")
         parser.add_argument("--negative", default="", help="Negative prompt: what to leave out.")
         parser.add_argument("--model", default="", help="Short name of an image model.")
@@ -251,6 +252,7 @@ def _job_request(actor: Person, options: dict[str, Any]) -> JobRequest:
         idempotency_key=options["key"],
         passes=options["then"],
         brand_kit=options["brand_kit"] or None,
+        shot=options["shot"],
     )
 
 

@@ -25,6 +25,7 @@ from imagegen_app.services.batches import composed_today, row_images
 from imagegen_app.services.batches.composed_today import Comparison, OutdatedImage
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.library import placement as placements
+from imagegen_app.services.library import planned_places
 from imagegen_app.services.policy import access
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class PlacementScan:
     models: dict[int, ImageModel] = field(default_factory=dict)
     guesses: dict[int, Mapping[str, str]] = field(default_factory=dict)
     comparison: Comparison = field(default_factory=Comparison)
+    #: By batch and shot, whether its images are for this target.
+    places: dict[tuple[UUID, str], bool] = field(default_factory=dict)
     #: Fields of the objects that lead to further rows, which are read with them.
     relations: set[str] = field(default_factory=set)
 
@@ -212,7 +215,7 @@ class PlacementScan:
         jobs = (
             Job.objects.filter(
                 ~Q(state__in=sorted(FINAL_STATES)) | Q(assets__review_state__in=waiting),
-                batch__mapping__target=self.target.path,
+                batch__mapping__target__in=self._paths(),
                 row_key__in=list(by_key),
             )
             .select_related("batch")
@@ -222,7 +225,9 @@ class PlacementScan:
         asked = self._unprepared_rows(by_key)
         for job in jobs:
             one = by_key[job.row_key]
-            is_todays = job.template_version_id == one.today.version.pk
+            is_todays = job.template_version_id == one.today.version.pk and self._is_here(
+                job.batch, job.shot
+            )
             if is_todays and job.created_at > one.placement.placed_at and job.batch is not None:
                 asked[job.row_key] = job.batch
         return [
@@ -235,7 +240,7 @@ class PlacementScan:
     def _unprepared_rows(self, images: dict[str, OutdatedImage]) -> dict[str, Batch]:
         """Return by object the batch that no worker has made a job for it in yet."""
         batches = Batch.objects.filter(
-            mapping__target=self.target.path,
+            mapping__target__in=self._paths(),
             cancelled_at__isnull=True,
             prepared_rows__lt=F("row_count"),
         ).order_by("-created_at")[:_MAX_WAITING]
@@ -243,8 +248,24 @@ class PlacementScan:
             key: batch
             for batch in batches
             for key in batch.rows[batch.prepared_rows :]
-            if key in images and images[key].today.version.pk == batch.template_version_id
+            if key in images
+            and images[key].today.version.pk == batch.template_version_id
+            and self._is_here(batch, images[key].today.shot)
         }
+
+    def _paths(self) -> list[str]:
+        """Return the targets of the same objects: a batch for one may place shots in the others."""
+        every = content_fields.all_targets()
+        return [one.path for one in every if one.model is self.target.model]
+
+    def _is_here(self, batch: Batch | None, shot: str) -> bool:
+        """Return whether a batch makes images of a shot for the field that is looked at."""
+        if batch is None:
+            return False
+        if (batch.pk, shot) not in self.places:
+            target = planned_places.target_of(batch, shot)
+            self.places[batch.pk, shot] = target is not None and target.path == self.target.path
+        return self.places[batch.pk, shot]
 
 
 def _kit_today(job: Job, current: TemplateVersion) -> BrandKitVersion | None:

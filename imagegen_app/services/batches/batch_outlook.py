@@ -61,9 +61,9 @@ def remaining_seconds(batch: Batch, counts: BatchCounts, rows: RowCounts) -> int
     each = _measured_seconds(batch) or progress.typical_seconds(batch.image_model_id)
     if each is None:
         return None
-    unprepared = 0 if counts.is_cancelled else counts.rows - counts.prepared_rows
+    unprepared = 0 if counts.is_cancelled else counts.unprepared_jobs
     if batch.pilot_rows and batch.released_at is None:
-        unprepared = max(0, batch.pilot_rows - counts.prepared_rows)
+        unprepared = max(0, batch.pilot_rows - counts.prepared_rows) * counts.jobs_per_row
     left = running + numbers.get("queued", 0) + unprepared
     return max(1, round(each * ceil(left / running)))
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.core import canonical, prompts
+from imagegen_app.core import canonical, shots
 from imagegen_app.core.types import InputRole
 from imagegen_app.core.variables import PromptTemplateError, clean_values, variables_from
 from imagegen_app.models.labels import LABELS
 from imagegen_app.services.batches import row_images, row_sources
-from imagegen_app.services.job_requests import kit_effects
+from imagegen_app.services.job_requests import kit_effects, shot_choice
 from imagegen_app.services.job_requests.fixed_values import fixed_loras
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.policy import access
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from django.db.models import Model
 
+    from imagegen_app.core.shots import Shot
     from imagegen_app.core.variables import Variable
     from imagegen_app.models import (
         Batch,
@@ -72,6 +73,8 @@ class Today:
     digest: str
     #: The published version of the kit that would take part; None for none.
     kit: BrandKitVersion | None = None
+    #: The short name of the shot that would be made; empty without one.
+    shot: str = ""
     changes: tuple[Change, ...] = ()
     #: Why nothing can be composed.
     problem: str = ""
@@ -210,12 +213,14 @@ class Comparison:
         if then is None:
             return Today(current, usable, sources, digest="", kit=kit)
         try:
-            now = self._parts(current, kit, values, usable)
+            shot = shot_choice.chosen_shot(current, job.shot)
+            now = self._parts(current, kit, values, usable, shot)
         except (PromptTemplateError, InvalidJobRequest) as error:
             problem = error.reason if isinstance(error, InvalidJobRequest) else _reason(error)
             return Today(current, usable, sources, digest="", kit=kit, problem=problem)
         try:
-            before = self._parts(then, job.brand_kit_version, job.variables, job.image_model)
+            made = shot_choice.chosen_shot(then, job.shot)
+            before = self._parts(then, job.brand_kit_version, job.variables, job.image_model, made)
         except (PromptTemplateError, InvalidJobRequest):
             # It was made under other rules.
             before = {}
@@ -232,7 +237,8 @@ class Comparison:
         if not changes:
             changes.append(Change(_("Prompt"), _("made under earlier rules"), _("today's rules")))
         digest = canonical.digest(now)
-        return Today(current, usable, sources, digest, kit, changes=tuple(changes))
+        key = "" if shot is None else shot.key
+        return Today(current, usable, sources, digest, kit, shot=key, changes=tuple(changes))
 
     def _parts(
         self,
@@ -240,13 +246,14 @@ class Comparison:
         kit: BrandKitVersion | None,
         values: Mapping[str, Any],
         image_model: ImageModel | None,
+        shot: Shot | None,
     ) -> dict[str, object]:
         """Return what a template, a kit and values alone decide of a request, for a digest.
 
         :raises PromptTemplateError: if the template has no valid text with these values.
         :raises InvalidJobRequest: if it becomes too long.
         """
-        rendered = prompts.render(version.body, self._variables_of(version), values)
+        rendered = shots.render(version.body, self._variables_of(version), values, shot)
         words = kit_effects.with_words(kit, rendered, version.negative)
         seed = version.seed if version.seed_strategy == "fixed" else None
         if version.seed_strategy == "random" and kit is not None:
@@ -257,7 +264,7 @@ class Comparison:
             "operation": version.operation,
             "prompt": words.rendered.text,
             "negative_prompt": words.negative,
-            "size": str(version.size or ""),
+            "size": (shot.size if shot is not None else "") or str(version.size or ""),
             "quality": version.quality,
             "seed": seed,
             # Numbers with a fraction have no canonical form.

@@ -15,7 +15,7 @@ from imagegen_app.core.types import Operation
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Asset, Batch, PromptTemplate, TemplateVersion, UploadedTable
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.batches import placing, row_images, row_sources
+from imagegen_app.services.batches import batch_shots, placing, row_images, row_sources
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields, screening
@@ -29,6 +29,7 @@ from imagegen_app.services.job_requests import (
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access, budgets, template_access
+from imagegen_app.services.policy.storage_refusals import ImageFileMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from imagegen_app.core.actors import Actor
+    from imagegen_app.core.shots import Shot
     from imagegen_app.models import BrandKitVersion, ImageModel
+    from imagegen_app.services.batches.batch_shots import ShotPlace
     from imagegen_app.services.gateways.content_fields import Target
 
 #: Maximum number of rows in a batch.
@@ -87,13 +90,15 @@ def start(
     limits: BatchLimits | None = None,
     table: TableSource | None = None,
     images: Mapping[str, str] | None = None,
+    shots: Sequence[ShotPlace] | None = None,
     key: str,
 ) -> Batch:
     """Start a batch of the rows with these keys; a worker creates its jobs in chunks.
 
     The rows are objects of the target with these primary keys, or those of an uploaded table, where
     `mapping` leads to its columns. `images` leads from roles to the fields or columns of input
-    images. `key` is an idempotency key: the same key of the same actor
+    images. Each row becomes one job for each of `shots`, by default for all of the template's. `key` is
+    an idempotency key: the same key of the same actor
     returns the existing batch.
 
     :raises TemplateNotAllowed: if the template is for other groups.
@@ -112,21 +117,40 @@ def start(
             % {"most": MAX_ROWS, "number": len(keys)},
             field="rows",
         )
+    places = batch_shots.chosen_places(version, target, shots)
+    made = [one.shot for one in places]
+    if len(keys) * len(made) > MAX_ROWS:
+        raise InvalidJobRequest(
+            _(
+                "%(rows)s rows with %(shots)s shots are %(number)s images; a batch has %(most)s at most."
+            )
+            % {
+                "rows": len(keys),
+                "shots": len(made),
+                "number": len(keys) * len(made),
+                "most": MAX_ROWS,
+            },
+            field="rows",
+            remedy=_("Select fewer rows, or fewer shots."),
+        )
     _require_published(version)
     template_access.require_use(actor, version.template)
     model = composition.resolve_model(actor, image_model, version)
-    access.require_grant(
-        actor,
-        image_model=model,
-        operation=Operation(version.operation),
-        size=qualities.quality_of_template(version, model)[1],
-        count=version.count,
-    )
+    for shot in batch_shots.made_shots(version, made):
+        access.require_grant(
+            actor,
+            image_model=model,
+            operation=Operation(version.operation),
+            size=qualities.quality_of_template(version, model, shot=shot)[1],
+            count=version.count,
+        )
     row_images.require_mapping(version, model, images or {})
     kit = kit_effects.resolve_kit(brand_kit, version)
     # A row without a key cannot be used: it is skipped.
     usable = sum(1 for k in keys if k)
-    estimate = estimate_cost(version, model, kit=kit, rows=usable, images=len(images or {}))
+    estimate = estimate_cost(
+        version, model, kit=kit, rows=usable, images=len(images or {}), shots=made
+    )
     if limits.spending_limit is not None and estimate > limits.spending_limit:
         raise InvalidJobRequest(
             _(
@@ -157,6 +181,7 @@ def start(
             "fixed": dict(fixed or {}),
             **(table.as_mapping() if table is not None else {}),
             **({row_images.IMAGES: dict(images)} if images else {}),
+            **({"shots": [[one.shot, one.field] for one in places]} if places else {}),
         },
         table=table.table if table is not None else None,
         rows=[str(k) for k in keys],
@@ -185,6 +210,7 @@ def start(
             "model": model.slug,
             "target": batch.mapping["target"],
             **({"table": str(table.table.pk)} if table is not None else {}),
+            **({"shots": made} if made else {}),
             "estimated_cost": estimate,
             "pilot_rows": batch.pilot_rows,
             **({"input_roles": sorted(images)} if images else {}),
@@ -235,14 +261,31 @@ def estimate_cost(
     rows: int,
     kit: BrandKitVersion | None = None,
     images: int = 0,
+    shots: Sequence[str] = (),
 ) -> Decimal:
     """Return the estimated cost of that many rows of a template, with its own kit or the given one.
 
     `images` is how many input images each row has; each is screened.
 
+    Of each row, these shots are made; without any, the first.
+
     :raises NoPrice: if the model's price list has no price for them.
     """
-    quality, size = qualities.quality_of_template(version, image_model)
+    kit = kit or kit_effects.resolve_kit(None, version)
+    made = batch_shots.made_shots(version, shots)
+    each = [_cost_of_one(version, image_model, kit=kit, images=images, shot=shot) for shot in made]
+    return sum(each, start=Decimal(0)) * rows
+
+
+def _cost_of_one(
+    version: TemplateVersion,
+    image_model: ImageModel,
+    *,
+    kit: BrandKitVersion | None,
+    images: int,
+    shot: Shot | None,
+) -> Decimal:
+    quality, size = qualities.quality_of_template(version, image_model, shot=shot)
     cost = prices.estimate_images(
         image_model,
         operation=Operation(version.operation),
@@ -252,14 +295,13 @@ def estimate_cost(
         is_last=not version.passes,
         is_row=True,
     ).total.amount
-    kit = kit or kit_effects.resolve_kit(None, version)
     has_negative = bool(version.negative or (kit is not None and kit.negative_words))
     cost += screening.price_of("prompt") * (1 + has_negative)
     cost += screening.price_of("input") * images
     more = pass_planning.passes_cost(
         pass_planning.plan_passes(version.passes, start=size), count=version.count, is_row=True
     )
-    return (cost + (more.amount if more else 0)) * rows
+    return cost + (more.amount if more else 0)
 
 
 def row_labels(batch: Batch, keys: Iterable[str]) -> dict[str, str]:
@@ -274,12 +316,20 @@ def row_labels(batch: Batch, keys: Iterable[str]) -> dict[str, str]:
 
 
 def place_approved(*, actor: Actor, batch: Batch, assets: Sequence[Asset]) -> int:
-    """Place approved assets in the target field of their rows' objects; return how many.
+    """Place approved assets in the fields of their rows' objects that they are for; return how many.
 
-    Assets that are not approved and rows whose object no longer exists are skipped.
+    Assets that are not approved, shots that are for no field and rows whose object no longer exists
+    are skipped.
 
     :raises ActionRefused: if the actor may not place assets or change the objects, the storage fails,
         or, once all others are placed, a file is missing from it.
     """
-    field, pairs = placing.object_pairs(batch, assets)
-    return placement.attach_each(actor=actor, pairs=pairs, field=field)
+    number, missing = 0, None
+    for field, pairs in placing.object_pairs(batch, assets):
+        try:
+            number += placement.attach_each(actor=actor, pairs=pairs, field=field)
+        except ImageFileMissing as refusal:
+            missing = refusal
+    if missing is not None:
+        raise missing
+    return number

@@ -23,6 +23,7 @@ from imagegen_app.models import (
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.batches import lifecycle
 from imagegen_app.services.batches._placement_scan import PlacementScan
+from imagegen_app.services.batches.batch_shots import ShotPlace
 from imagegen_app.services.batches.lifecycle import BatchLimits
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
@@ -234,6 +235,7 @@ def _start(actor: Actor, target: Target, images: list[OutdatedImage], key: str) 
         image_model=today.image_model,
         brand_kit=today.kit,
         limits=BatchLimits(pilot=_PILOT if len(keys) > _PILOT_FROM else 0),
+        shots=[ShotPlace(today.shot, target.field)] if today.shot else None,
         key=canonical.digest({"refresh": key}),
     )
 
@@ -249,6 +251,7 @@ def _group_key(one: OutdatedImage) -> str:
             "mapping": dict(today.sources.mapping),
             "fixed": dict(today.sources.fixed),
             "images": dict(today.sources.images),
+            "shot": today.shot,
         }
     )
 

@@ -8,11 +8,17 @@ from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import ReviewState
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.library import pictures, placement, scheduled_placements
+from imagegen_app.services.library import (
+    pictures,
+    placement,
+    planned_places,
+    scheduled_placements,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from django.db.models import Model
@@ -26,27 +32,44 @@ _AT_ONCE = 500
 
 
 def target_of(batch: Batch) -> Target | None:
-    """Return the field that a batch's images are for; None for none, or if the site has it no more."""
+    """Return the main field that a batch's images are for; None for none, or if the site has it no more."""
     return content_fields.target_by_path(str(batch.mapping.get("target", "")))
 
 
-def object_pairs(batch: Batch, assets: Iterable[Asset]) -> tuple[str, list[tuple[Asset, Model]]]:
-    """Return the field of the batch's objects, and each approved asset with the object of its row.
+def object_pairs(
+    batch: Batch, assets: Iterable[Asset]
+) -> Iterator[tuple[str, list[tuple[Asset, Model]]]]:
+    """Yield each field of the batch's objects, and the approved assets for it with their objects.
 
-    Assets that are not approved and rows whose object no longer exists are left out.
+    Assets that are not approved, those of shots for no field and rows whose object no longer exists are
+    left out. The objects of a field are read when its turn comes.
 
     :raises CannotPlace: if the batch has no target field.
     """
-    target = target_of(batch)
-    if target is None:
+    if target_of(batch) is None:
         raise placement.CannotPlace(
             _("Nothing was placed."), reason=_("The batch has no target field."), remedy=""
         )
     approved = [one for one in assets if one.review_state == ReviewState.APPROVED.value]
-    found = objects_by_key(target, [asset.job.row_key for asset in approved])
-    return target.field, [
-        (asset, found[asset.job.row_key]) for asset in approved if asset.job.row_key in found
-    ]
+    for target, chosen in _by_target(batch, approved):
+        found = objects_by_key(target, [asset.job.row_key for asset in chosen])
+        yield (
+            target.field,
+            [(asset, found[asset.job.row_key]) for asset in chosen if asset.job.row_key in found],
+        )
+
+
+def _by_target(batch: Batch, assets: Iterable[Asset]) -> list[tuple[Target, list[Asset]]]:
+    """Return the assets of a batch by the field that each is for, without those for none."""
+    by_shot: dict[str, list[Asset]] = {}
+    for asset in assets:
+        by_shot.setdefault(asset.job.shot, []).append(asset)
+    found: dict[str, tuple[Target, list[Asset]]] = {}
+    for shot, chosen in by_shot.items():
+        target = planned_places.target_of(batch, shot)
+        if target is not None:
+            found.setdefault(target.path, (target, []))[1].extend(chosen)
+    return list(found.values())
 
 
 def objects_by_key(target: Target, keys: Sequence[str]) -> dict[str, Any]:
@@ -60,31 +83,37 @@ def objects_by_key(target: Target, keys: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def present_images(batch: Batch, keys: Sequence[str]) -> dict[str, str]:
-    """Return the address of the image that each row's object holds now, by row; none if it is empty."""
-    target = target_of(batch)
-    if target is None:
-        return {}
-    found = objects_by_key(target, keys)
-    column = target.model._meta.get_field(target.field)  # noqa: SLF001 - Django's documented API
-    if column.is_relation:
-        prefetch_related_objects(list(found.values()), f"{target.field}__renditions")
-    return {
-        key: url
-        for key, instance in found.items()
-        if (url := pictures.held_url(instance, target.field))
-    }
+def present_images(batch: Batch, assets: Iterable[Asset]) -> dict[tuple[str, str], str]:
+    """Return the address of the image that stands where each asset is for, by its row and shot.
+
+    None if the field is empty, or the asset is for no field.
+    """
+    urls: dict[tuple[str, str], str] = {}
+    for target, chosen in _by_target(batch, assets):
+        found = objects_by_key(target, [asset.job.row_key for asset in chosen])
+        column = target.model._meta.get_field(target.field)  # noqa: SLF001 - Django's documented API
+        if column.is_relation:
+            prefetch_related_objects(list(found.values()), f"{target.field}__renditions")
+        for asset in chosen:
+            instance = found.get(asset.job.row_key)
+            url = "" if instance is None else pictures.held_url(instance, target.field)
+            if url:
+                urls[asset.job.row_key, asset.job.shot] = url
+    return urls
 
 
+@use_case()
 def schedule_approved(
     *, actor: Person, batch: Batch, assets: Sequence[Asset], due_at: datetime
 ) -> int:
-    """Schedule approved assets for the target field of their rows' objects; return how many.
+    """Schedule approved assets for the fields of their rows' objects; return how many.
 
     :raises ActionRefused: as `placement.attach` for the batch's target, and as
         `scheduled_placements.schedule`.
     """
-    field, pairs = object_pairs(batch, assets)
-    return scheduled_placements.schedule(
-        actor=actor, pairs=pairs, field=field, due_at=due_at, batch=batch
+    return sum(
+        scheduled_placements.schedule(
+            actor=actor, pairs=pairs, field=field, due_at=due_at, batch=batch
+        )
+        for field, pairs in object_pairs(batch, assets)
     )

@@ -43,6 +43,8 @@ class PlannedRow:
     offer: creation.Offer | None
     error: str = ""
     images: tuple[RowImage, ...] = ()
+    #: The short name of the shot that it is made as; empty without one.
+    shot: str = ""
 
     @property
     def job_request(self) -> JobRequest | None:
@@ -96,10 +98,11 @@ class BatchPlan:
         """
         requests = [row.job_request for row in self.rows]
         facts = [
-            (row.key, row.error)
+            (row.key, row.shot, row.error)
             if asked is None
             else (
                 row.key,
+                row.shot,
                 asked.image_model.pk,
                 asked.provider_request.prompt,
                 asked.provider_request.negative_prompt,
@@ -188,7 +191,9 @@ def plan_rows(
     sources = row_images.planned_sources(actor, [row.images for row in rows])
     for number, (row, (inputs, problem)) in enumerate(zip(rows, sources, strict=True)):
         error = row.problem or refused or problem
-        planned.append(PlannedRow(row.key, row.label, None, error=error, images=row.images))
+        planned.append(
+            PlannedRow(row.key, row.label, None, error=error, images=row.images, shot=row.shot)
+        )
         if planned[-1].error:
             continue
         try:
@@ -199,13 +204,14 @@ def plan_rows(
                 model=model,
                 row_key=row.key,
                 inputs=inputs,
+                shot=row.shot,
             )
         except ActionRefused as refusal:
             planned[-1] = replace(planned[-1], error=refusal.reason)
     try:
         offers = creation.offers(actor=actor, job_requests=list(job_requests.values()))
     except ActionRefused as refusal:
-        # Rows differ only in their prompts: if one has no price, none has.
+        # Rows differ only in their prompts, and shots in their sizes: if one has no price, none has.
         for number in job_requests:
             planned[number] = replace(planned[number], error=refusal.reason)
     else:

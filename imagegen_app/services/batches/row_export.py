@@ -23,6 +23,7 @@ from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.batches import lifecycle, row_images, row_list, row_sources
 from imagegen_app.services.foundation import event_log, stored_messages
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.job_requests import shot_choice
 from imagegen_app.services.library import alt_texts
 from imagegen_app.services.policy import access
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 COLUMNS: Final = (
     "row",
     "label",
+    "shot",
     "state",
     "error",
     "prompt",
@@ -53,6 +55,7 @@ COLUMNS: Final = (
 _COLUMNS_READ: Final = (
     "batch",
     "row_key",
+    "shot",
     "state",
     "error_code",
     "error_message",
@@ -166,6 +169,7 @@ def _record(*, actor: Actor, batch: Batch, kind: str, has_prompts: bool) -> None
 
 def _lines(batch: Batch, reader: _Reader) -> Iterator[list[object]]:
     yield list(COLUMNS)
+    shots = {one.key: one.label for one in shot_choice.shots_of(batch.template_version)}
     models = {model.pk: model.name for model in ImageModel.objects.only("name")}
     jobs = row_list.current_jobs(batch).only(*_COLUMNS_READ).order_by("pk")
     last: object = None
@@ -178,8 +182,9 @@ def _lines(batch: Batch, reader: _Reader) -> Iterator[list[object]]:
             found = images.get(job.pk, [])
             label, model = labels.get(job.row_key, ""), models.get(job.image_model_id, "")
             shows_prompt = reader.reads_all_prompts or job.pk in own_prompts
+            shot = shots.get(job.shot, job.shot)
             names = inputs.get(job.pk, "") if shows_prompt else ""
-            row = _line(job, label, model, reader, shows_prompt=shows_prompt, names=names)
+            row = _line(job, label, shot, model, reader, shows_prompt=shows_prompt, names=names)
             if not found:
                 yield [*row, *[""] * _IMAGE_COLUMNS]
             for number, asset in enumerate(found):
@@ -188,11 +193,20 @@ def _lines(batch: Batch, reader: _Reader) -> Iterator[list[object]]:
                 yield [*own, *_image_cells(asset, reader)]
         last = chunk[-1].pk
     yield from _skipped_lines(batch)
+    for one in batch.invalid_rows:
+        if one.get("shot"):
+            # Others of the row's shots have jobs.
+            reason = stored_messages.translate_stored(str(one.get("reason", "")))
+            key, label, shot = (str(one.get(name, "")) for name in ("key", "row", "shot"))
+            yield _without_job(key, label, row_list.SKIPPED, reason, shots.get(shot, shot))
     start = 0
     while keys := row_list.pending_keys(batch, start=start, size=_CHUNK):
         labels = lifecycle.row_labels(batch, keys)
         for key in keys:
-            yield _without_job(key, labels.get(key, ""), row_list.NOT_STARTED, "")
+            for shot in batch.shot_fields or ("",):
+                yield _without_job(
+                    key, labels.get(key, ""), row_list.NOT_STARTED, "", shots.get(shot, shot)
+                )
         start += len(keys)
 
 
@@ -201,7 +215,9 @@ def _skipped_lines(batch: Batch) -> Iterator[list[object]]:
     keys = row_list.prepared_keys(batch)
     # Those that were replaced, too: a job of another batch may stand in place of one of this.
     made = set(batch.jobs.order_by().values_list("row_key", flat=True))
-    reasons = iter([str(row.get("reason", "")) for row in batch.invalid_rows])
+    reasons = iter(
+        [str(row.get("reason", "")) for row in batch.invalid_rows if not row.get("shot")]
+    )
     for start in range(0, len(keys), _CHUNK):
         chunk = keys[start : start + _CHUNK]
         places = [place for place, key in enumerate(chunk) if not key or key not in made]
@@ -248,11 +264,19 @@ def _inputs_of(batch: Batch, jobs: Sequence[Job]) -> dict[object, str]:
 
 
 def _line(
-    job: Job, label: str, model: str, reader: _Reader, *, shows_prompt: bool, names: str
+    job: Job,
+    label: str,
+    shot: str,
+    model: str,
+    reader: _Reader,
+    *,
+    shows_prompt: bool,
+    names: str,
 ) -> list[object]:
     return [
         job.row_key,
         label,
+        shot,
         str(job.get_state_display()),
         row_list.error_words(job),
         job.prompt if shows_prompt else "",
@@ -276,5 +300,6 @@ def _image_cells(asset: Asset, reader: _Reader) -> list[object]:
     ]
 
 
-def _without_job(key: str, label: str, state: str, reason: str) -> list[object]:
-    return [key, label, row_list.group_label(state), reason, *[""] * (len(COLUMNS) - 4)]
+def _without_job(key: str, label: str, state: str, reason: str, shot: str = "") -> list[object]:
+    told = [key, label, shot, row_list.group_label(state), reason]
+    return [*told, *[""] * (len(COLUMNS) - len(told))]

@@ -166,6 +166,8 @@ def _create_rows(batch: Batch, actor: Actor) -> None:
     if batch.pilot_rows and batch.released_at is None:
         end = min(end, batch.pilot_rows)
     size = ASKED_CHUNK_SIZE if screening.asks_a_service("prompt", "input") else CHUNK_SIZE
+    # All shots of a row in one transaction: the cursor counts rows.
+    size = max(1, size // batch.jobs_per_row)
     if batch.mapping.get(row_images.IMAGES):
         # Up to a round number, so that what is left of a chunk needs no image that is not there.
         size = IMAGE_CHUNK_SIZE - batch.prepared_rows % IMAGE_CHUNK_SIZE
@@ -249,17 +251,26 @@ def _compose(
         if row.problem:
             errors.append({"row": row.label[:120], "reason": row.problem[:200]})
             continue
-        try:
-            job_requests.append(_job_request(batch, actor, row, fetched))
-        except StorageUnavailable:
-            raise
-        except ActionRefused as refusal:
-            errors.append({"row": row.label[:120], "reason": refusal.reason[:200]})
+        refused: dict[str, str] = {}
+        for shot in batch.shot_fields or ("",):
+            try:
+                job_requests.append(_job_request(batch, actor, row, shot, fetched))
+            except StorageUnavailable:
+                raise
+            except ActionRefused as refusal:
+                refused[shot] = refusal.reason[:200]
+        for shot, reason in refused.items():
+            told = {"row": row.label[:120], "reason": reason}
+            if len(refused) == batch.jobs_per_row:
+                # A row of which nothing can be made is told once.
+                errors.append(told)
+                break
+            errors.append({**told, "key": row.key, "shot": shot})
     return job_requests, errors, len(rows)
 
 
 def _job_request(
-    batch: Batch, actor: Actor, row: RowValues, fetched: Mapping[str, Fetched]
+    batch: Batch, actor: Actor, row: RowValues, shot: str, fetched: Mapping[str, Fetched]
 ) -> JobRequest:
     job_request = composition.compose(
         actor=actor,
@@ -270,10 +281,12 @@ def _job_request(
         batch=batch,
         brand_kit=batch.brand_kit_version,
         inputs=row_images.read_sources(actor, row.images, fetched=fetched),
+        shot=shot,
     )
     if row.images:
         _require_own_size(batch, actor, job_request)
-    return replace(job_request, idempotency_key=f"{batch.pk}:{row.key}"[:128])
+    key = f"{batch.pk}:{shot}:{row.key}" if shot else f"{batch.pk}:{row.key}"
+    return replace(job_request, idempotency_key=key[:128])
 
 
 def _require_own_size(batch: Batch, actor: Actor, job_request: JobRequest) -> None:

@@ -16,6 +16,7 @@ from django.utils.translation import pgettext
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Batch, Job
 from imagegen_app.services.foundation import error_help, keyset, stored_messages
+from imagegen_app.services.job_requests import shot_choice
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -44,6 +45,8 @@ class RowFilter:
     state: str = ""
     #: The code of an error.
     error: str = ""
+    #: The short name of a shot.
+    shot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class RowCounts:
 
     states: list[FilterChoice]
     errors: list[FilterChoice]
+    #: None unless there are several.
+    shots: list[FilterChoice]
 
 
 def current_jobs(batch: Batch) -> QuerySet[Job]:
@@ -82,6 +87,8 @@ def filtered_jobs(batch: Batch, wanted: RowFilter) -> QuerySet[Job]:
         jobs = jobs.filter(state__in=[state.value for state in GROUPS.get(wanted.state, ())])
     if wanted.error:
         jobs = jobs.filter(error_code=wanted.error)
+    if wanted.shot:
+        jobs = jobs.filter(shot=wanted.shot)
     return jobs
 
 
@@ -93,16 +100,18 @@ def read_page(batch: Batch, wanted: RowFilter, *, after: str = "", before: str =
 
 
 def count_rows(batch: Batch) -> RowCounts:
-    """Count the rows by state and by error, with one query."""
+    """Count the rows by state, by error and by shot, with one query."""
     found: Any = (
         current_jobs(batch)
         .order_by()
-        .values_list("state", "error_code")
+        .values_list("state", "error_code", "shot")
         .annotate(number=Count("pk"))
     )
     by_state: dict[str, int] = {}
     by_error: dict[str, int] = {}
-    for state, error, number in found:
+    by_shot: dict[str, int] = {}
+    for state, error, shot, number in found:
+        by_shot[shot] = by_shot.get(shot, 0) + number
         by_state[state] = by_state.get(state, 0) + number
         if error and state != JobState.SUCCEEDED.value:
             by_error[error] = by_error.get(error, 0) + number
@@ -114,7 +123,11 @@ def count_rows(batch: Batch) -> RowCounts:
         FilterChoice(code, error_help.error_title(code) or code, number)
         for code, number in sorted(by_error.items(), key=lambda pair: (-pair[1], pair[0]))
     ]
-    return RowCounts([one for one in states if one.count], errors)
+    shots = [
+        FilterChoice(one, shot_choice.label_of(batch.template_version, one), by_shot.get(one, 0))
+        for one in batch.shot_fields
+    ]
+    return RowCounts([one for one in states if one.count], errors, shots if len(shots) > 1 else [])
 
 
 def group_label(name: str) -> str:

@@ -12,10 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from django.db import router
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from imagegen_app.core.actors import Person
 from imagegen_app.models import UploadedTableRow
 from imagegen_app.services.batches import row_images
 from imagegen_app.services.gateways import content_fields
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
     from django.db.models import Model, QuerySet
 
-    from imagegen_app.core.actors import Actor
     from imagegen_app.models import Batch, UploadedTable
     from imagegen_app.services.batches.row_images import RowImage
     from imagegen_app.services.gateways.content_fields import Target
@@ -49,6 +46,8 @@ class RowValues:
     #: Why no image can be made of it; empty if nothing is wrong with it.
     problem: str = ""
     images: tuple[RowImage, ...] = ()
+    #: The short name of the shot that is made of it; empty for the template's first, or without any.
+    shot: str = ""
 
 
 class RowSource(Protocol):
@@ -302,6 +301,21 @@ def rows_of_batch(batch: Batch, start: int, keys: Sequence[str]) -> list[RowValu
     return source.read_only(start, start + len(keys), keys)
 
 
+def rows_with_shots(
+    source: RowSource, start: int, stop: int, *, shots: Sequence[str]
+) -> list[RowValues]:
+    """Return what is made of rows from one place to another, where each row is made as each of `shots`.
+
+    The shots of a row follow each other; without any, these are the rows themselves.
+    """
+    if not shots:
+        return source.rows(start, stop)
+    first, each = start // len(shots), len(shots)
+    rows = source.rows(first, -(-stop // each))
+    found = [replace(row, shot=shot) for row in rows for shot in shots]
+    return found[start - first * each : stop - first * each]
+
+
 def values_for(
     instance: Model, *, mapping: Mapping[str, str], fixed: Mapping[str, str]
 ) -> dict[str, str]:
@@ -313,44 +327,6 @@ def values_for(
         name: content_fields.value_at(instance, path) for name, path in mapping.items() if path
     }
     return values | {name: value for name, value in fixed.items() if value}
-
-
-def match_choices(actor: Actor) -> list[tuple[str, str]]:
-    """Return the fields by which rows can be matched with objects: (`target path|field`, label).
-
-    Only objects that the actor may see in the admin are offered.
-    """
-    found = []
-    for target in content_fields.all_targets():
-        meta = target.model._meta  # noqa: SLF001 - Django's documented API
-        if isinstance(actor, Person) and not any(
-            actor.user.has_perm(f"{meta.app_label}.{verb}_{meta.model_name}")
-            for verb in ("view", "change")
-        ):
-            continue
-        image = capfirst(str(content_fields.find_field(target.model, target.field).verbose_name))
-        for name, label in content_fields.key_fields(target.model):
-            text = _("%(objects)s (%(image)s), matched by %(field)s") % {
-                "objects": capfirst(str(meta.verbose_name_plural)),
-                "image": image,
-                "field": label,
-            }
-            found.append((f"{target.path}|{name}", text))
-    return found
-
-
-def guess_match(choices: Sequence[str], keys: Sequence[str]) -> str:
-    """Return the choice by which objects with some of these keys are found; empty if there is none."""
-    for choice in choices:
-        path, _bar, name = choice.partition("|")
-        target = content_fields.target_by_path(path)
-        column = None if target is None else content_fields.find_field(target.model, name)
-        # Primary keys are numbers from 1 on, which are in any table.
-        if target is None or column is None or not column.unique or column.primary_key:
-            continue
-        if TableRows.find_keys(target, name, keys):
-            return choice
-    return ""
 
 
 def _as_started(row: RowValues, key: str) -> RowValues:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Actor
     from imagegen_app.core.prompts import RenderedPrompt
+    from imagegen_app.core.shots import Shot
     from imagegen_app.core.variables import Variable
     from imagegen_app.services.gateways.content_fields import Target
     from imagegen_app.services.job_requests.template_drafts import Draft
@@ -56,41 +57,61 @@ def viewable_targets(actor: Actor) -> list[Target]:
 
 
 def preview_objects(
-    draft: Draft, variables: Sequence[Variable], target: Target, objects: Iterable[Model]
+    draft: Draft,
+    variables: Sequence[Variable],
+    target: Target,
+    objects: Iterable[Model],
+    *,
+    shot: Shot | None = None,
 ) -> list[PreviewRow]:
     """Return the texts of objects that the reader may see, each variable from its usual field."""
     mapping = content_fields.guess_mapping(target, variables)
     return [
-        _row(draft, variables, str(one), row_sources.values_for(one, mapping=mapping, fixed={}))
+        _row(
+            draft,
+            variables,
+            str(one),
+            row_sources.values_for(one, mapping=mapping, fixed={}),
+            shot=shot,
+        )
         for one in objects
     ]
 
 
-def preview_examples(draft: Draft, variables: Sequence[Variable]) -> list[PreviewRow]:
+def preview_examples(
+    draft: Draft, variables: Sequence[Variable], *, shot: Shot | None = None
+) -> list[PreviewRow]:
     """Return the texts with example values: of all variables, and of those alone that are required."""
-    rows = [_row(draft, variables, _("With all values"), _examples(variables))]
+    rows = [_row(draft, variables, _("With all values"), _examples(variables), shot=shot)]
     if any(not one.required or one.kind is VariableKind.SWITCH for one in variables):
         least = {
             name: value
             for name, value in _examples(variables, is_least=True).items()
             if value is not None
         }
-        rows.append(_row(draft, variables, _("With the required values alone"), least))
+        label = _("With the required values alone")
+        rows.append(_row(draft, variables, label, least, shot=shot))
     return rows
 
 
 def _row(
-    draft: Draft, variables: Sequence[Variable], label: str, values: Mapping[str, object]
+    draft: Draft,
+    variables: Sequence[Variable],
+    label: str,
+    values: Mapping[str, object],
+    *,
+    shot: Shot | None,
 ) -> PreviewRow:
     version = TemplateVersion(
         body=draft.body,
         negative=draft.negative,
         variables=[one.as_dict() for one in variables],
         alt_pattern=draft.alt_pattern,
+        shots=[one.as_dict() for one in draft.shots],
     )
     kit = None if draft.brand_kit is None else draft.brand_kit.current
     try:
-        rendered, negative = request_texts.render_version(version, values)
+        rendered, negative = request_texts.render_version(version, values, shot=shot)
         words = kit_effects.with_words(kit, rendered, negative)
     except InvalidJobRequest as refusal:
         return PreviewRow(label, error=refusal.reason)
@@ -99,7 +120,7 @@ def _row(
         pieces=tuple(_pieces(rendered)),
         added=words.added,
         negative=words.negative,
-        alt_text=alt_texts.text_of_pattern(version, values),
+        alt_text=alt_texts.text_of_pattern(version, values, shot=shot.label if shot else ""),
     )
 
 

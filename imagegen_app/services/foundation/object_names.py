@@ -127,11 +127,16 @@ def _job_names(keys: Collection[Any]) -> dict[Any, str]:
         "pk",
         "batch__title",
         "row_key",
+        "shot",
         "template_version__template__name",
         "operation",
         "created_at",
     )
-    return {key: _job_name(*rest) for key, *rest in rows}
+    return {
+        # Several jobs are made of a row where its template has shots.
+        key: _job_name(batch, f"{row}, {shot}" if row and shot else row, *rest)
+        for key, batch, row, shot, *rest in rows
+    }
 
 
 def _job_name(

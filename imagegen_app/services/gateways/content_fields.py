@@ -48,6 +48,11 @@ def field_path(model: type[models.Model], name: str) -> str:
     return f"{model._meta.label}.{name}"  # noqa: SLF001 - Django's documented API
 
 
+def field_label(target: Target) -> str:
+    """Return what people call the field of a target."""
+    return str(getattr(find_field(target.model, target.field), "verbose_name", target.field))
+
+
 def all_targets() -> list[Target]:
     """Return the site's targets without invalid entries, which the system checks report."""
     targets = []

@@ -42,6 +42,7 @@ def build_follow_ups(root: Job, planned: Sequence[PlannedPass]) -> list[Job]:
                 brand_kit_version=root.brand_kit_version,
                 batch=root.batch,
                 row_key=root.row_key,
+                shot=root.shot,
                 root=root,
                 follows=before,
                 image_number=number,

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from imagegen_app.core import passes, prompts
+from imagegen_app.core import passes, prompts, shots
 from imagegen_app.core.description_reader import unknown_name
 from imagegen_app.core.i18n import Message, gettext_noop
 from imagegen_app.core.operations import Operation
@@ -79,6 +79,9 @@ def read_draft(
     except passes.PassError as error:
         text = sentence_of(Message(error.message, error.values))
         return None, [(f"{entry.place}.passes", text)]
+    except shots.ShotError as error:
+        text = sentence_of(Message(error.message, error.values))
+        return None, [(f"{entry.place}.shots", text)]
     return draft, []
 
 
@@ -106,6 +109,7 @@ def entry_of(
         parameters=draft.parameters,
         loras=tuple(asdict(one) for one in draft.loras),
         guides=tuple(one.as_dict() for one in draft.guides),
+        shots=tuple(one.as_dict() for one in draft.shots),
         alt_pattern=draft.alt_pattern,
         brand_kit=draft.brand_kit.slug if draft.brand_kit else None,
         note=draft.note,
@@ -243,6 +247,7 @@ def _draft_of(
     """Return what an entry says of a version.
 
     :raises PassError: if a follow-up pass is not valid.
+    :raises ShotError: if a shot is not valid.
     """
     row = _row_of(entry)
     return Draft(
@@ -262,6 +267,7 @@ def _draft_of(
         guides=_guides(entry),
         alt_pattern=entry.alt_pattern or "",
         brand_kit=kits[entry.brand_kit] if entry.brand_kit else None,
+        shots=shots.shots_from(entry.shots or ()),
         note=row.note,
     )
 

@@ -71,6 +71,7 @@ _EXPECTED: Final[dict[str, tuple[Callable[[object], bool], str]]] = {
     "idempotency_key": (_is_text, "text"),
     "batch": (lambda value: isinstance(value, Batch), "a Batch"),
     "row_key": (_is_text, "text"),
+    "shot": (_is_text, 'text such as "front"'),
     "policy": (_is_text, '"at_most_once" or "at_least_once"'),
     "passes": (_is_sequence, 'a list such as ["upscale:2:model"]'),
 }

@@ -41,6 +41,7 @@ from imagegen_app.services.job_requests.fixed_values import (
 from imagegen_app.services.job_requests.model_options import require_capabilities
 from imagegen_app.services.job_requests.qualities import resolve_quality
 from imagegen_app.services.job_requests.request_texts import texts_of_request
+from imagegen_app.services.job_requests.shot_choice import chosen_shot
 from imagegen_app.services.job_requests.values import (
     AppliedKit,
     InvalidJobRequest,
@@ -88,6 +89,7 @@ def compose(
     policy: str = "at_most_once",
     passes: Sequence[Mapping[str, Any] | Pass | str] | None = None,
     brand_kit: str | BrandKit | BrandKitVersion | None = None,
+    shot: str = "",
 ) -> JobRequest:
     """Return a job request from a template and its variables, or from a free prompt.
 
@@ -96,6 +98,7 @@ def compose(
     as every request does with the size `source`. A quality is a word of the model's own, or a tier:
     `draft`, `standard` or `high`; None is the template's, and an empty text the model's own usual one.
     Parameters may be given as text, such as `28` for a whole number.
+    `shot` is the short name of one of the template's shots, else its first is made.
     A brand kit adds to that what the template and the requester do not say themselves.
     `passes` are follow-up passes such as `upscale:2:model` or `edit:model:Correct the spelling`.
 
@@ -110,7 +113,9 @@ def compose(
         template_access.require_use(actor, version.template)
     values = {str(k): v for k, v in (variables or {}).items()}
     kit = kit_effects.resolve_kit(brand_kit, version)
-    rendered, negative = texts_of_request(version, values, prompt, negative_prompt)
+    picture = chosen_shot(version, shot)
+    size = size or (picture.size if picture else None)
+    rendered, negative = texts_of_request(version, values, prompt, negative_prompt, shot=picture)
     words = kit_effects.with_words(kit, rendered, negative)
     image_model = _model(actor, model, version)
     resolved_operation = _operation(operation, version)
@@ -182,6 +187,7 @@ def compose(
         provider_request=request,
         template_version=version,
         brand_kit=applied,
+        shot=picture.key if picture else "",
         variables={k: str(v) for k, v in values.items()},
         rendered=words.rendered,
         input_origins=input_origins,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.core import kit_values, prompts
+from imagegen_app.core import kit_values, prompts, shots
 from imagegen_app.core.types import InputRole, Lora, Size
 from imagegen_app.imaging.ingredients import IngredientFacts
 from imagegen_app.services.gateways import storage
@@ -17,6 +17,7 @@ from imagegen_app.services.job_requests import (
     composition,
     fixed_guides,
     kit_effects,
+    shot_choice,
 )
 from imagegen_app.services.job_requests.values import (
     AppliedKit,
@@ -80,6 +81,7 @@ def job_request_from(*, actor: Actor, job: Job, instruction: str = "") -> JobReq
         passes=requested_passes(job),
         # As it was then, though another version may be published.
         brand_kit=job.brand_kit_version if job.root_id is None else None,
+        shot=job.shot if version else "",
     )
     job_request = composition.with_instruction(
         job_request, "\n".join(filter(None, (added, instruction)))
@@ -88,6 +90,7 @@ def job_request_from(*, actor: Actor, job: Job, instruction: str = "") -> JobReq
         as_received(job_request, job),
         replaces=job,
         template_version=job.template_version,
+        shot=job.shot,
         brand_kit=job_request.brand_kit or _kit_of_pass(job),
         # All was given above, as it became; what of it somebody chose is told by the job.
         chosen=job.chosen,
@@ -105,7 +108,8 @@ def added_instruction(job: Job) -> str:
         return ""
     try:
         variables = prompts.variables_from(version.variables)
-        text = prompts.render(version.body, variables, job.variables).text
+        shot = next((one for one in shot_choice.shots_of(version) if one.key == job.shot), None)
+        text = shots.render(version.body, variables, job.variables, shot).text
     except prompts.PromptTemplateError:
         # The values were erased, and the prompt with them.
         return ""

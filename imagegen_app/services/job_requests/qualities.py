@@ -8,12 +8,13 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.core.quality_tiers import QualityTier, quality_word, tier_size
 from imagegen_app.core.types import Operation
-from imagegen_app.services.job_requests._sizes import template_size
+from imagegen_app.services.job_requests._sizes import resolve_size, template_size
 from imagegen_app.services.job_requests.model_options import require_capabilities
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 
 if TYPE_CHECKING:
     from imagegen_app.core.capabilities import Capabilities
+    from imagegen_app.core.shots import Shot
     from imagegen_app.core.types import Size
     from imagegen_app.models import ImageModel, TemplateVersion
 
@@ -51,18 +52,26 @@ def resolve_quality(
     return "", found
 
 
-def quality_of_template(version: TemplateVersion, image_model: ImageModel) -> tuple[str, Size]:
+def quality_of_template(
+    version: TemplateVersion, image_model: ImageModel, *, shot: Shot | None = None
+) -> tuple[str, Size]:
     """Return a model's own word for the quality of a template, and the size of the images.
 
+    `shot` is one of the template's, which may have a size of its own.
+
     :raises InvalidJobRequest: if its adapter is unknown, what was corrected of it is wrong, or it takes
-        no size and the template states one.
+        no size and the template states one, or has none of these proportions.
     """
     operation = Operation(version.operation)
     offer = require_capabilities(image_model)
+    rule = offer.sizes_for(operation)
+    own = shot.size if shot is not None else ""
     return resolve_quality(
         version.quality,
-        size=template_size(version.size, offer.sizes_for(operation)),
-        is_size_in_pixels=False,
+        size=resolve_size(own, version=version, operation=operation, pictures=(), rule=rule)
+        if own
+        else template_size(version.size, rule),
+        is_size_in_pixels="x" in own,
         operation=operation,
         capabilities=offer,
     )

@@ -40,6 +40,7 @@ _TAKEN_OVER = (
     "brand_kit_version_id",
     "batch_id",
     "row_key",
+    "shot",
     "requester_id",
     "actor_kind",
     "actor_id",

@@ -18,6 +18,7 @@ from imagegen_app.services.policy.model_catalog import InvalidRecord
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from imagegen_app.core.shots import Shot
     from imagegen_app.core.template_lint import TemplateProblem
     from imagegen_app.core.variables import Variable
     from imagegen_app.services.job_requests.template_drafts import Draft
@@ -55,6 +56,7 @@ class ReportedProblem:
             TemplatePart.BODY: _("Prompt"),
             TemplatePart.NEGATIVE: _("Negative prompt"),
             TemplatePart.ALT_PATTERN: _("Alternative text"),
+            TemplatePart.SHOTS: _("Shots"),
             TemplatePart.VARIABLES: _("Variables"),
             TemplatePart.SETTINGS: _("Settings"),
         }[self.part]
@@ -99,7 +101,7 @@ class TemplateReport:
 def report_on(draft: Draft) -> TemplateReport:
     """Return what is wrong with a draft; the content checks of this site are asked, services are not."""
     texts = TemplateTexts(draft.body, draft.negative, draft.alt_pattern)
-    used = template_lint.used_names(texts)
+    used = template_lint.used_names(texts, draft.shots)
     try:
         variables = prompts.variables_from(draft.variables)
     except prompts.PromptTemplateError as error:
@@ -111,7 +113,7 @@ def report_on(draft: Draft) -> TemplateReport:
             name=error.variable,
         )
         return TemplateReport((problem,), _undefined(used, draft), ())
-    found = [_reported(one) for one in _linted(draft, texts, variables)]
+    found = [_reported(one, draft.shots) for one in _linted(draft, texts, variables)]
     if not any(one.is_error for one in found):
         try:
             template_drafts.check(draft)
@@ -119,7 +121,7 @@ def report_on(draft: Draft) -> TemplateReport:
             found.insert(0, _unsupported(error.reason, field=error.field))
         except ProviderNotConfigured as error:
             found.insert(0, _unsupported(str(error), field="image_model"))
-    found += _blocked_words(texts, variables)
+    found += _blocked_words(texts, variables, draft.shots)
     return TemplateReport(tuple(found), _undefined(used, draft), variables)
 
 
@@ -143,15 +145,23 @@ def _linted(
             # Told by the check of the draft as a whole.
             most = 0
     model = draft.image_model.name if draft.image_model else ""
-    return template_lint.lint(texts, variables, max_prompt_chars=most, model=model)
+    return template_lint.lint(
+        texts, variables, max_prompt_chars=most, model=model, shots=draft.shots
+    )
 
 
-def _reported(problem: TemplateProblem) -> ReportedProblem:
+def _reported(problem: TemplateProblem, shots: Sequence[Shot]) -> ReportedProblem:
+    sentence = _(problem.message.text)
+    if problem.message.values:
+        sentence %= problem.message.values
+    if problem.part is TemplatePart.SHOTS:
+        label = next((one.label for one in shots if one.key == problem.name), problem.name)
+        sentence = f"{label}: {sentence}"
     return ReportedProblem(
         problem.code,
         problem.severity,
         problem.part,
-        _(problem.message.text) % problem.message.values,
+        sentence,
         line=problem.place.line if problem.place else 0,
         column=problem.place.column if problem.place else 0,
         name=problem.name,
@@ -164,9 +174,18 @@ def _part_of(field: str) -> TemplatePart:
 
 
 def _blocked_words(
-    texts: TemplateTexts, variables: Sequence[Variable]
+    texts: TemplateTexts, variables: Sequence[Variable], shots: Sequence[Shot]
 ) -> Iterator[ReportedProblem]:
     """Find what the content check would block in the words that each request has, or may choose."""
+    for shot in shots:
+        for screener in _blocking(template_lint.literal_text(shot.text)):
+            sentence = _("“%(screener)s” would block the words of the shot “%(name)s”.") % {
+                "screener": screener,
+                "name": shot.label,
+            }
+            yield ReportedProblem(
+                "blocked_words", Severity.WARNING, TemplatePart.SHOTS, sentence, name=shot.key
+            )
     for part, source in texts.parts():
         if part is TemplatePart.ALT_PATTERN:
             # Sent to nobody.

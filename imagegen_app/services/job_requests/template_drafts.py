@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from imagegen_app.core import passes, prompts, template_lint
+from imagegen_app.core import passes, prompts, shots, template_lint
 from imagegen_app.core.capabilities import ANY_SIZE
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.types import GenerationRequest, Lora, Operation, Size, texts_in
@@ -19,7 +20,7 @@ from imagegen_app.providers.parameters import (
 )
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import kit_checks, pass_planning
-from imagegen_app.services.job_requests._sizes import template_size
+from imagegen_app.services.job_requests._sizes import resolve_size, template_size
 from imagegen_app.services.job_requests.fixed_guides import (
     FixedGuide,
     fixed_guides,
@@ -38,6 +39,8 @@ from imagegen_app.services.policy.model_catalog import InvalidRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from imagegen_app.core.capabilities import Capabilities
+    from imagegen_app.core.shots import Shot
 
 #: The fields of a version whose values a model may not have, by the part that is complained of.
 _FIELDS = {
@@ -79,6 +82,8 @@ class Draft:
     alt_pattern: str = ""
     #: What it inherits; None for nothing.
     brand_kit: BrandKit | None = None
+    #: The pictures that are made of each object, in their order.
+    shots: Sequence[Shot] = ()
     note: str = ""
 
 
@@ -89,16 +94,23 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
     """
     try:
         variables = prompts.variables_from(draft.variables)
-        prompts.check_template(draft.body, variables)
-        prompts.check_template(draft.negative, variables)
+        every = shots.variables_with_shot(variables, draft.shots)
+        prompts.check_template(draft.body, every)
+        prompts.check_template(draft.negative, every)
     except prompts.PromptTemplateError as error:
         raise InvalidRecord(
             _(error.message) % error.values, field="variables" if error.variable else "body"
         ) from None
     try:
-        prompts.check_template(draft.alt_pattern, variables)
+        prompts.check_template(draft.alt_pattern, every)
     except prompts.PromptTemplateError as error:
         raise InvalidRecord(_(error.message) % error.values, field="alt_pattern") from None
+    try:
+        # Once more as they would be stored, since code may hand in any.
+        shots.shots_from([one.as_dict() for one in draft.shots])
+        shots.check_shots(draft.shots, variables, operation=draft.operation)
+    except prompts.PromptTemplateError as error:
+        raise InvalidRecord(shot_sentence(error, draft.shots), field="shots") from None
     if len(draft.alt_pattern) > MAX_ALT_CHARS:
         reason = _("At most %(most)s characters.") % {"most": MAX_ALT_CHARS}
         raise InvalidRecord(reason, field="alt_pattern")
@@ -126,6 +138,14 @@ def check(draft: Draft) -> tuple[prompts.Variable, ...]:
     return variables
 
 
+def shot_sentence(error: prompts.PromptTemplateError, given: Sequence[Shot]) -> str:
+    """Return what is wrong with a shot, after its name where the text is that of a template."""
+    sentence = capfirst(_(error.message) % error.values)
+    key = error.shot if error.line and isinstance(error, shots.ShotError) else ""
+    label = next((one.label for one in given if one.key == key), "")
+    return f"{label}: {sentence}" if label else f"{sentence}."
+
+
 def _require_short(
     draft: Draft, variables: Sequence[prompts.Variable], image_model: ImageModel
 ) -> None:
@@ -134,7 +154,9 @@ def _require_short(
     :raises InvalidRecord: if it cannot, whatever the values are.
     """
     most = adapters.capabilities(image_model).max_prompt_chars
-    found = template_lint.length_problems(draft.body, variables, most=most, model=image_model.name)
+    found = template_lint.length_problems(
+        draft.body, variables, most=most, model=image_model.name, shots=draft.shots
+    )
     for one in found:
         if one.severity is template_lint.Severity.ERROR:
             raise InvalidRecord(_(one.message.text) % one.message.values, field="body")
@@ -171,6 +193,7 @@ def _require_supported(draft: Draft, image_model: ImageModel) -> Size:
         loras=tuple(draft.loras),
         inputs=tuple(one.stand_in for one in draft.guides),
     )
+    _require_shot_sizes(draft, request, image_model, capabilities)
     complaints = [
         *validation_errors(request, capabilities=capabilities),
         # These may be too many without those of the requests.
@@ -184,6 +207,30 @@ def _require_supported(draft: Draft, image_model: ImageModel) -> Size:
             reason = describe_complaint(image_model, complaint)
             raise InvalidRecord(reason, field="parameters")
     return stated
+
+
+def _require_shot_sizes(
+    draft: Draft, request: GenerationRequest, image_model: ImageModel, capabilities: Capabilities
+) -> None:
+    """Require that the model of a draft has the sizes that its shots state.
+
+    :raises InvalidRecord: with the first one that it does not have.
+    """
+    rule = capabilities.sizes_for(draft.operation)
+    for one in draft.shots:
+        if not one.size:
+            continue
+        try:
+            size = resolve_size(
+                one.size, version=None, operation=draft.operation, pictures=(), rule=rule
+            )
+        except InvalidJobRequest as error:
+            reason = f"{one.label}: {error.reason} {error.remedy}".strip()
+            raise InvalidRecord(reason, field="shots") from None
+        for complaint in validation_errors(replace(request, size=size), capabilities=capabilities):
+            if complaint.part == "size":
+                reason = describe_complaint(image_model, complaint)
+                raise InvalidRecord(f"{one.label}: {reason}", field="shots")
 
 
 def typed_parameters(draft: Draft) -> dict[str, Any]:
@@ -213,6 +260,7 @@ def draft_of(version: TemplateVersion) -> Draft:
         guides=fixed_guides(version),
         alt_pattern=version.alt_pattern,
         brand_kit=version.brand_kit,
+        shots=shots.shots_from(version.shots),
         note=version.note,
     )
 
@@ -224,6 +272,7 @@ def worded_parts(draft: Draft) -> dict[str, Any]:
         "instructions": [one.instruction for one in draft.passes if one.instruction],
         "parameters": list(texts_in(dict(draft.parameters))),
         "alt_pattern": draft.alt_pattern.strip(),
+        "shots": [one.text for one in draft.shots],
     }
     return texts | {name: found for name, found in further.items() if found}
 
@@ -243,5 +292,5 @@ def _content(draft: Draft) -> tuple[Any, ...]:
         text.replace("\r\n", "\n").strip()
         for text in (draft.body, draft.negative, draft.alt_pattern)
     ]
-    fixed = (dict(draft.parameters), list(draft.loras), list(draft.guides))
+    fixed = (dict(draft.parameters), list(draft.loras), list(draft.guides), tuple(draft.shots))
     return (texts, variables, rest, draft.seed_strategy, draft.seed, tuple(draft.passes), fixed)

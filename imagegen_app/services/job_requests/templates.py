@@ -143,6 +143,7 @@ def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> Template
         guides=[one.as_dict() for one in draft.guides],
         alt_pattern=draft.alt_pattern.strip(),
         brand_kit=draft.brand_kit,
+        shots=[one.as_dict() for one in draft.shots],
         note=draft.note[:200],
         created_by=actor.user if isinstance(actor, Person) else None,
     )

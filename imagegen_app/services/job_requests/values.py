@@ -211,6 +211,8 @@ class JobRequest:
     idempotency_key: str = ""
     batch: Batch | None = None
     row_key: str = ""
+    #: The short name of the template's shot that it makes; empty without one.
+    shot: str = ""
     #: The ended job that this request runs again.
     replaces: Job | None = None
     #: The follow-up passes of each image, in order.

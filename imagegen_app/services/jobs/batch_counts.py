@@ -47,6 +47,7 @@ class BatchCounts:
     failed: int
     blocked: int
     cancelled: int
+    #: With several shots, each one that no job could be created for.
     invalid_rows: int
     spent: Decimal
     #: What the jobs that have not ended are estimated to cost.
@@ -54,6 +55,18 @@ class BatchCounts:
     to_review: int
     #: Whether it was cancelled, so that no more jobs are created.
     is_cancelled: bool
+    #: More than one where the template has several shots.
+    jobs_per_row: int = 1
+
+    @property
+    def wanted_jobs(self) -> int:
+        """Number of jobs if all rows can be used."""
+        return self.rows * self.jobs_per_row
+
+    @property
+    def unprepared_jobs(self) -> int:
+        """Number of jobs that the rows which no worker has reached may become."""
+        return (self.rows - self.prepared_rows) * self.jobs_per_row
 
     @property
     def ended(self) -> int:
@@ -89,11 +102,12 @@ def counts_of(batch: Batch) -> BatchCounts:
         failed=batch.failed,
         blocked=batch.blocked,
         cancelled=batch.cancelled,
-        invalid_rows=batch.prepared_rows - batch.job_count,
+        invalid_rows=batch.prepared_rows * batch.jobs_per_row - batch.job_count,
         spent=batch.spent,
         reserved=max(batch.reserved, Decimal(0)),
         to_review=waiting.count(),
         is_cancelled=batch.cancelled_at is not None,
+        jobs_per_row=batch.jobs_per_row,
     )
 
 

@@ -9,12 +9,13 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from imagegen_app import conf
-from imagegen_app.core import prompts
+from imagegen_app.core import prompts, shots
 from imagegen_app.core.limits import MAX_ALT_CHARS
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import AltText, Asset
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.job_requests import shot_choice
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import placed_texts, search_text
 from imagegen_app.services.library.review_requests import is_own
@@ -153,15 +154,22 @@ def suggested_text(asset: Asset, language: str = "") -> AltSuggestion:
     if version is None or not version.alt_pattern:
         return AltSuggestion("", "")
     # Values that were erased give none.
-    text = text_of_pattern(version, job.variables)
+    text = text_of_pattern(version, job.variables, shot=shot_choice.shot_label(job))
     return AltSuggestion(text, "pattern" if text else "")
 
 
-def text_of_pattern(version: TemplateVersion, values: Mapping[str, Any]) -> str:
-    """Return the text that a version's pattern gives with the values of its variables; else none."""
+def text_of_pattern(version: TemplateVersion, values: Mapping[str, Any], *, shot: str = "") -> str:
+    """Return the text that a version's pattern gives with the values of its variables; else none.
+
+    Where it names the shot, that is called `shot`, as people call it.
+    """
     try:
         variables = prompts.variables_from(version.variables)
-        return _cleaned(prompts.render(version.alt_pattern, variables, values).text)
+        if version.shots and shots.names_shot(version.alt_pattern):
+            pattern = shots.render_named(version.alt_pattern, variables, values, shot)
+        else:
+            pattern = prompts.render(version.alt_pattern, variables, values)
+        return _cleaned(pattern.text)
     except prompts.PromptTemplateError:
         return ""
 

@@ -15,6 +15,7 @@ from imagegen_app.core.types import texts_in
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.foundation.local_times import format_minute
+from imagegen_app.services.job_requests import shot_choice
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.policy import access
 
@@ -107,7 +108,8 @@ def _facts(reader: Person, asset: Asset) -> Iterator[tuple[str, str]]:
         reader, "view_costs"
     )
     cost = format_amount(pass_chain.total_spent(job)) if may_see_costs else ""
-    yield _("Template"), str(root.template_version or "")
+    for label, value in shot_choice.facts_of(root):
+        yield label, str(value)
     yield _("Brand kit"), str(root.brand_kit_version or "")
     yield _("Operation"), str(job.get_operation_display())
     yield _("Model"), f"{asset.attempt.image_model} {asset.attempt.model_version}".strip()

@@ -21,7 +21,7 @@ from imagegen_app.services.audit import descriptions, log_export, log_key
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import storage
-from imagegen_app.services.job_requests import brand_kits
+from imagegen_app.services.job_requests import brand_kits, shot_choice
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
     _evidence_story,
@@ -271,7 +271,6 @@ def _facts(
 ) -> dict[str, object]:
     job, model = asset.job, asset.attempt.image_model
     passes = pass_chain.jobs_leading_to(job)
-    version = job.template_version
     return {
         "asset": str(asset.pk),
         "job": str(job.pk),
@@ -286,7 +285,8 @@ def _facts(
         # Parameters as the provider says that it applied them.
         "resolved": asset.attempt.resolved,
         "data_handling": descriptions.recorded_data_handling(asset.attempt),
-        "template": None if version is None else f"{version.template.slug} v{version.number}",
+        "template": shot_choice.template_evidence(job),
+        "shot": job.shot or None,
         "brand_kit": brand_kits.evidence_of(job),
         # Of models that are workflows: which version of it ran.
         "workflow": None if asset.attempt.workflow is None else str(asset.attempt.workflow),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagegen_app.core.alternatives import differing_parts
 from imagegen_app.models import Job
+from imagegen_app.services.job_requests import shot_choice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -85,6 +86,9 @@ def _first(by_cell: Mapping[int, Job], cells: range) -> Job | None:
 def _labels(axis: str, jobs: Sequence[Job | None]) -> list[str]:
     """Return the headings of one side; of words only what tells them from each other."""
     if axis == _WORDS:
+        shots = ["" if job is None else shot_choice.shot_label(job) for job in jobs]
+        if all(shots) and len(set(shots)) == len(shots):
+            return shots
         return differing_parts(["" if job is None else job.prompt for job in jobs])
     return ["" if job is None else _label(axis, job) for job in jobs]
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from imagegen_app.core import kit_values
 from imagegen_app.core.types import InputRole, texts_in
 from imagegen_app.services.audit import prompt_access
-from imagegen_app.services.job_requests import from_job, kit_effects, request_texts
+from imagegen_app.services.job_requests import (
+    from_job,
+    kit_effects,
+    request_texts,
+    shot_choice,
+)
 from imagegen_app.services.job_requests.fixed_guides import fixed_guides
 from imagegen_app.services.job_requests.values import SIZE_OF_SOURCE, InvalidJobRequest
 from imagegen_app.services.policy import template_access, use_of_assets
@@ -57,6 +62,8 @@ class Recipe:
     inputs_of: Job | None
     #: Whether it has input images, but the reader may not use them.
     lacks_inputs: bool = False
+    #: The short name of the template's shot; empty without one.
+    shot: str = ""
 
 
 def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recipe:
@@ -108,6 +115,7 @@ def recipe_of(actor: Person, job: Job, *, as_free_prompt: bool = False) -> Recip
         brand_kit=None if kit is None or kit.kit.is_archived else kit.kit,
         inputs_of=job if usable else None,
         lacks_inputs=usable is False,
+        shot=job.shot if version is not None else "",
     )
 
 
@@ -153,6 +161,10 @@ def only_prompt(recipe: Recipe) -> Recipe:
 
 def _size(job: Job) -> str:
     chosen = str(job.chosen.get("size", ""))
+    shots = shot_choice.shots_of(job.template_version)
+    if any(one.key == job.shot and one.size == chosen for one in shots):
+        # Nobody chose it but the template's author.
+        return ""
     return f"{job.width}x{job.height}" if "x" in chosen or chosen == SIZE_OF_SOURCE else chosen
 
 
@@ -179,7 +191,8 @@ def _may_use_inputs(actor: Person, job: Job, version: TemplateVersion | None) ->
 def _is_negative_of(version: TemplateVersion, job: Job, own_negative: str) -> bool:
     """Return whether a job's own negative prompt is that of its template, with the values of the job."""
     try:
-        _prompt, negative = request_texts.render_version(version, job.variables)
+        shot = next((one for one in shot_choice.shots_of(version) if one.key == job.shot), None)
+        _prompt, negative = request_texts.render_version(version, job.variables, shot=shot)
     except InvalidJobRequest:
         # The values were erased, or the version takes others.
         negative = version.negative

@@ -14,6 +14,7 @@ from imagegen_app.services.foundation import stored_messages
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.jobs import pass_chain
 from imagegen_app.services.library import (
+    planned_places,
     review,
     review_checklist,
     review_decisions,
@@ -221,7 +222,7 @@ def _planned(asset: Asset) -> list[PlaceLine]:
     job = pass_chain.root_job(asset.job)
     if job.batch is None or not job.row_key:
         return []
-    target = content_fields.target_by_path(str(job.batch.mapping.get("target", "")))
+    target = planned_places.target_of(job.batch, job.shot)
     if target is None:
         return []
     meta = target.model._meta  # noqa: SLF001 - Django's documented API

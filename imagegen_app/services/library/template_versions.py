@@ -149,6 +149,8 @@ def compare(left: TemplateVersion, right: TemplateVersion) -> VersionComparison:
             found.texts.append((labels[name], pieces))
         elif name == "variables":
             found.differences.extend(_variable_differences(before.get(name), after.get(name)))
+        elif name == "shots":
+            found.differences.extend(_shot_differences(before.get(name), after.get(name)))
         else:
             texts = (_shown(one.get(name)) for one in (before, after))
             found.differences.append(Difference(labels[name], *texts))
@@ -189,14 +191,33 @@ def _variable_differences(before: Any, after: Any) -> list[Difference]:
     ]
 
 
-def _parts(one: dict[str, Any] | None, other: dict[str, Any] | None) -> Any:
-    """Return what of a variable differs from the other one; all that it says where there is none."""
+def _shot_differences(before: Any, after: Any) -> list[Difference]:
+    left, right = ({one["key"]: one for one in rows or ()} for rows in (before, after))
+    found = [
+        Difference(
+            _("Shot “%(name)s”") % {"name": key},
+            _shown(_parts(left.get(key), right.get(key), known_by="key")),
+            _shown(_parts(right.get(key), left.get(key), known_by="key")),
+        )
+        for key in {**left, **right}
+        if left.get(key) != right.get(key)
+    ]
+    kept = [[key for key in rows if key in left and key in right] for rows in (left, right)]
+    if kept[0] != kept[1]:
+        found.append(Difference(_("Order of the shots"), ", ".join(left), ", ".join(right)))
+    return found
+
+
+def _parts(
+    one: dict[str, Any] | None, other: dict[str, Any] | None, *, known_by: str = "name"
+) -> Any:
+    """Return what of a variable or a shot differs from the other one; all that it says where there is none."""
     if one is None:
         return None
     return {
         name: value
         for name, value in one.items()
-        if name != "name" and value != (other or {}).get(name)
+        if name != known_by and value != (other or {}).get(name)
     }
 
 

@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 ('price', models.DecimalField(decimal_places=2, max_digits=8, verbose_name='price')),
                 ('image', models.ImageField(blank=True, upload_to='products/', verbose_name='image')),
                 ('image_alt', models.CharField(blank=True, help_text='What the image shows, for people who cannot see it.', max_length=250, verbose_name='image description')),
+                ('image_back', models.ImageField(blank=True, upload_to='products/', verbose_name='second image')),
                 ('is_published', models.BooleanField(default=True, verbose_name='published')),
                 ('updated_at', models.DateTimeField(auto_now=True, verbose_name='last changed')),
                 ('category', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='products', to='catalog.category', verbose_name='category')),

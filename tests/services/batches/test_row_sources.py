@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from imagegen_app.models import AuditEvent, Batch, Job, UploadedTable
 from imagegen_app.services.batches import lifecycle, planning, row_jobs, table_uploads
 from imagegen_app.services.batches.lifecycle import BatchLimits, TableSource
-from imagegen_app.services.batches.row_sources import ObjectRows, TableRows, match_choices
+from imagegen_app.services.batches.object_matching import match_choices
+from imagegen_app.services.batches.row_sources import ObjectRows, TableRows
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests.values import InvalidJobRequest

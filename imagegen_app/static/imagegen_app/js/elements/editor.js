@@ -21,7 +21,7 @@ class Editor extends HTMLElement {
     this.addEventListener(
       "input",
       (event) => {
-        if (event.target.matches("[data-name]")) this.paintAll();
+        if (event.target.matches("[data-name]") || event.target.closest('[prefix="shots"]')) this.paintAll();
         else this.paint(event.target.closest("[data-source]"));
         check();
       },
@@ -50,7 +50,15 @@ class Editor extends HTMLElement {
   }
 
   names() {
-    return new Set([...this.querySelectorAll("[data-list] [data-name]")].map((one) => one.value.trim()));
+    const found = this.inputs("variables", "[data-name]").map((one) => one.value.trim());
+    // A template with shots has one name more.
+    const hasShots = this.inputs("shots", "textarea").some((one) => one.value.trim());
+    return new Set(hasShots ? [...found, "shot"] : found);
+  }
+
+  // The inputs of the rows of one kind, without those of the row that is copied.
+  inputs(prefix, which) {
+    return [...this.querySelectorAll(`imagegen-rows[prefix="${prefix}"] [data-list] ${which}`)];
   }
 
   paintAll() {
@@ -108,7 +116,7 @@ class Editor extends HTMLElement {
     const add = event.target.closest("[data-add-name]");
     if (add) {
       event.preventDefault();
-      this.querySelector("imagegen-rows")?.add(add.dataset.addName);
+      this.querySelector('imagegen-rows[prefix="variables"]')?.add(add.dataset.addName);
       return;
     }
     if (event.target.closest("[data-check-button]")) {
@@ -120,8 +128,17 @@ class Editor extends HTMLElement {
   // Puts the caret where a problem is, or the focus into the variable that it is about.
   goTo({ part, line, column, name }) {
     if (part === "variables") {
-      const inputs = [...this.querySelectorAll("[data-list] [data-name]")];
+      const inputs = this.inputs(part, "[data-name]");
       (inputs.find((one) => one.value.trim() === name) || inputs[0])?.focus();
+      return;
+    }
+    if (part === "shots") {
+      const texts = this.inputs(part, "textarea");
+      const keys = this.inputs(part, "[data-key]").map((one) => one.value.trim());
+      const text = texts[Math.max(0, keys.indexOf(name))];
+      const section = text?.closest("details");
+      if (section) section.open = true;
+      text?.focus();
       return;
     }
     const area = this.form.elements.namedItem(part);
