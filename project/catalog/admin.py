@@ -64,6 +64,8 @@ class ProductAdmin(GenerateImageMixin, GenerateImagesAction, AnyProductAdmin):
     prepopulated_fields = {"slug": ["name"]}
     save_on_top = True
     actions = ["generate_images"]
+    # Batches place their second shot there.
+    readonly_fields = ["image_back"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "sku", "category", "is_published"]}),
         (_("Image"), {"fields": ["image", "image_alt", "image_back"]}),

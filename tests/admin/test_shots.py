@@ -10,9 +10,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from imagegen_app.admin.pages.shot_fields import with_usual_places
 from imagegen_app.core.actors import System
 from imagegen_app.core.shots import Shot
 from imagegen_app.models import Asset, Batch, Job, Placement, PromptTemplate
+from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import template_drafts, templates
 from imagegen_app.services.library import recipes, summary
 from imagegen_app.services.policy import access
@@ -186,6 +188,20 @@ def test_a_batch_of_few_rows_and_many_images_begins_with_a_pilot(
 
     assert re.search(r'name="pilot_rows" value="3"', page)
     assert "First a pilot of 3 rows is made" in page
+
+
+def test_objects_that_were_chosen_since_the_page_was_shown_get_the_usual_places(
+    version: TemplateVersion,
+) -> None:
+    target = content_fields.target_by_path("catalog.Product.image")
+    sent_of_page = {"shot_front": "on", "place_back": ""}
+
+    assert with_usual_places(sent_of_page, version, target) == {
+        **sent_of_page,
+        "place_front": "image",
+        "place_detail": "",
+    }
+    assert with_usual_places(sent_of_page, version, None) is sent_of_page
 
 
 def test_a_choice_of_shots_that_cannot_be_is_told_in_the_form(

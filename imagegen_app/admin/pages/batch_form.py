@@ -66,6 +66,7 @@ class BatchForm(forms.Form):
         `image_places` are where a row can have an input image; `image_guess` is one of them. `target`
         names the objects that the shots of the template can be placed on.
         """
+        data = shot_fields.with_usual_places(data, version, target)
         super().__init__(data, initial={"template": version.template.slug if version else ""})
         self.version = version
         self._field("template").queryset = template_access.usable_templates(actor).order_by("name")

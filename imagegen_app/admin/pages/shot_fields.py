@@ -56,6 +56,22 @@ def add_shot_fields(
     return shots
 
 
+def with_usual_places(data: Any, version: TemplateVersion | None, target: Target | None) -> Any:
+    """Return sent data with the usual place of each shot that the page had no field for.
+
+    That is so where other objects were chosen since it was shown.
+    """
+    if data is None or target is None:
+        return data
+    usual = batch_shots.usual_places(target, shot_choice.shots_of(version))
+    missing = {f"place_{one.shot}": one.field for one in usual if f"place_{one.shot}" not in data}
+    if not missing:
+        return data
+    completed = data.copy()
+    completed.update(missing)
+    return completed
+
+
 def shot_lines(form: forms.Form, shots: Sequence[Shot]) -> list[ShotLine]:
     """Return what the page shows of the shots."""
     return [
