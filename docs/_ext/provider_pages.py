@@ -45,6 +45,21 @@ CHECKED_BY = {
     "automatic1111": _OWN,
     "comfyui": _OWN,
 }
+#: What the rows of the matrix cannot tell of an adapter, where there is something.
+REMARKS = {
+    "openai_compatible": "the account's `profile` decides what its server can do",
+    "http_jobs": "the account's options decide: shown without any",
+    "bfl": (
+        "the published API description has no call for `control` any more (read in November 2026): hand "
+        "in a picture of the edges or the depth as an input image, and name it in the prompt"
+    ),
+    "fal": "each model's own description decides its operations and parameters",
+    "replicate": "each model's own description decides its operations and parameters",
+    "ideogram": "vector images are refused",
+    "recraft": "vector images are refused; `inpaint` is for `recraftv3`",
+    "automatic1111": "`control` where the option `control_models` names ControlNet's models",
+    "comfyui": "each workflow's slots decide its operations and parameters",
+}
 
 
 def _sizes(rule: SizeRule) -> str:
@@ -119,6 +134,7 @@ def providers() -> str:
         ("qualities", *(", ".join(offer.qualities) or NONE for offer in offers)),
         ("quality tiers", *(_tiers(offer) for offer in offers)),
         ("formats", *(", ".join(offer.output_formats) for offer in offers)),
+        ("beside that", *(REMARKS.get(entry.name, NONE) for entry in adapters)),
     ]
     labels = "".join(f"`{entry.name}`\n: {cell(entry.label)}\n\n" for entry in adapters)
     return labels + table(("", *(code(entry.name) for entry in adapters)), rows)

@@ -108,7 +108,11 @@ class BlackForestLabs(RemoteJobs):
     key_check_path: ClassVar[str] = "/v1/credits"
     #: 2026-11: those of regions and of single clusters.
     hosts: ClassVar[tuple[str, ...]] = ("api.*.bfl.ai",)
-    example_models: ClassVar[tuple[str, ...]] = ("flux-2-pro", "flux-pro-1.0-fill")
+    example_models: ClassVar[tuple[str, ...]] = (
+        "flux-2-pro",
+        "flux-pro-1.0-fill",
+        "flux-pro-1.0-expand",
+    )
     options: ClassVar[Mapping[str, Parameter]] = {
         "result_hosts": replace(RESULT_HOSTS, default=("bfl.ai", "blob.core.windows.net")),
     }

@@ -43,3 +43,19 @@ def test_operations_without_a_prompt_are_named(matrix: dict[str, list[str]]) -> 
     assert named["automatic1111"] == "`upscale`, `restore_faces`"
     assert "`remove_background`" in named["recraft"]
     assert "`" not in named["openai"]
+
+
+def test_what_the_rows_cannot_tell_is_said_in_words(matrix: dict[str, list[str]]) -> None:
+    remarks = dict(zip(registry.adapter_names(), matrix["beside that"], strict=True))
+    offered = dict(zip(registry.adapter_names(), matrix["`control`"], strict=True))
+    by_what_is_set = {"automatic1111", "comfyui", "fal", "http_jobs", "replicate"}
+
+    assert offered["bfl"] == "no"
+    assert "has no call for `control`" in remarks["bfl"]
+    assert {name for name in by_what_is_set if len(remarks[name]) < 20} == set()
+
+
+def test_a_provider_that_is_said_to_have_no_call_describes_none() -> None:
+    described = [call.lower() for call in CALLS["bfl"]]
+
+    assert not any(word in call for call in described for word in ("control", "canny", "depth"))

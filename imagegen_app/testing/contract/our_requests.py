@@ -9,8 +9,18 @@ from imagegen_app.core.types import GenerationRequest, InputRole, Operation, Siz
 from imagegen_app.testing.contract.samples import sample_image, sample_requests
 
 
+def edits_of_bfl() -> Mapping[Operation, GenerationRequest]:
+    """Return the samples of the models that alter a part of an image, or go beyond its edges."""
+    inpaint = sample_requests([Operation.INPAINT], model="flux-pro-1.0-fill", size=Size(256, 256))
+    outpaint = sample_requests(
+        [Operation.OUTPAINT], model="flux-pro-1.0-expand", size=Size(256, 256)
+    )
+    larger = replace(outpaint[Operation.OUTPAINT], size=Size(320, 256))
+    return {**inpaint, Operation.OUTPAINT: larger}
+
+
 def edits_of_stability() -> Mapping[Operation, GenerationRequest]:
-    """Return the samples of its model that alters images."""
+    """Return the samples of its models that alter images, each at a service of its own."""
     made = sample_requests(
         [
             Operation.INPAINT,
@@ -20,10 +30,15 @@ def edits_of_stability() -> Mapping[Operation, GenerationRequest]:
             Operation.RECOLOUR,
             Operation.REMOVE_BACKGROUND,
             Operation.RELIGHT,
+            Operation.EDIT,
+            Operation.CONTROL,
+            Operation.UPSCALE,
         ],
         model="edit",
         size=Size(512, 512),
     )
+    others = {Operation.EDIT: "ultra", Operation.CONTROL: "control", Operation.UPSCALE: "fast"}
+    made |= {operation: replace(made[operation], model=name) for operation, name in others.items()}
     made[Operation.OUTPAINT] = replace(made[Operation.OUTPAINT], size=Size(640, 512))
     for operation, name in ((Operation.REPLACE, "search"), (Operation.RECOLOUR, "select")):
         made[operation] = replace(made[operation], parameters={f"{name}_prompt": "a mug"})

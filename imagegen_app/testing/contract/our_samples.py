@@ -165,7 +165,7 @@ SAMPLES: Mapping[str, Samples] = {
             Samples(
                 adapter="bfl",
                 model=model,
-                requests=sample_requests(operations, model=model, size=Size(256, 256)),
+                requests=requests,
                 variant=variant,
                 protocol="bfl",
                 has_jobs=True,
@@ -174,9 +174,17 @@ SAMPLES: Mapping[str, Samples] = {
                 options={"result_hosts": [RESULTS_HOST, "127.0.0.1"]},
                 usual_wait=5.0,
             )
-            for model, variant, operations in (
-                ("flux-2-pro", "", (Operation.GENERATE, Operation.EDIT)),
-                ("flux-pro-1.0-fill", "masks", (Operation.INPAINT,)),
+            for model, variant, requests in (
+                (
+                    "flux-2-pro",
+                    "",
+                    sample_requests(
+                        [Operation.GENERATE, Operation.EDIT],
+                        model="flux-2-pro",
+                        size=Size(256, 256),
+                    ),
+                ),
+                ("flux-pro-1.0-fill", "masks", our_requests.edits_of_bfl()),
             )
         ),
         Samples(

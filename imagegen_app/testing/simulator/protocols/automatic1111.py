@@ -40,7 +40,11 @@ _LISTS: Mapping[str, list[dict[str, Any]]] = {
     ],
     "loras": [{"name": "mugs", "alias": "mugs-v2", "path": "/models/Lora/mugs.safetensors"}],
     "upscalers": [{"name": "None"}, {"name": "R-ESRGAN 4x+", "scale": 4}],
-    "face-restorers": [{"name": "CodeFormer", "cmd_dir": None}, {"name": "GFPGAN"}],
+    # As in the server's source (2026-11): only the first one has a folder.
+    "face-restorers": [
+        {"name": "CodeFormer", "cmd_dir": "/models/Codeformer"},
+        {"name": "GFPGAN", "cmd_dir": None},
+    ],
     "samplers": [{"name": "Euler a"}, {"name": "Euler"}, {"name": "DPM++ 2M"}],
     "schedulers": [
         {"name": "automatic", "label": "Automatic"},
