@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -25,7 +25,13 @@ from imagegen_app.core.limits import MAX_FIXED_GUIDES
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import PromptTemplate, TemplateVersion
 from imagegen_app.services.foundation.local_times import format_day
-from imagegen_app.services.job_requests import fixed_guides, template_files, templates, values
+from imagegen_app.services.job_requests import (
+    fixed_guides,
+    template_files,
+    template_publishing,
+    templates,
+    values,
+)
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -39,9 +45,38 @@ _SHOWN_WARNINGS = 5
 _PASSES = [(f"pass_{number}", f"pass_text_{number}") for number in range(3)]
 
 
+#: The button that stores a version without publishing it.
+_DRAFT_BUTTON = "_draft"
+
+
 def _section(rows: list[Any], *, is_used: bool) -> dict[str, Any]:
     """Return a section of the form that few templates need: closed, unless something is in it."""
     return {"fields": rows, "classes": [] if is_used else ["collapse"]}
+
+
+def _draft_response(request: HttpRequest, obj: PromptTemplate) -> HttpResponse | None:
+    """Return the answer to the button that saves a draft; None if another one was pressed."""
+    if _DRAFT_BUTTON not in request.POST:
+        return None
+    draft = template_publishing.newest_draft(obj)
+    if draft is None:
+        messages.info(request, _("Nothing was saved: this is what is published already."))
+    else:
+        text = _(
+            "Version %(number)s is saved as a draft. Nobody is offered it until it is published."
+        )
+        messages.success(request, text % {"number": draft.number})
+    return HttpResponseRedirect(admin_url("imagegen_prompttemplate_change", obj.pk))
+
+
+def _shown(form: Any, obj: PromptTemplate | None) -> dict[str, Any]:
+    """Return which version the form shows, where that is not simply the published one."""
+    shown, draft = form.shown, template_publishing.newest_draft(obj) if obj else None
+    return {
+        "shown_version": None if shown is None or shown == obj.current else shown,
+        "newest_draft": draft,
+        "published_version": obj.current if obj else None,
+    }
 
 
 @admin.register(PromptTemplate)
@@ -70,10 +105,10 @@ class PromptTemplateAdmin(TemplateListAdmin):
         if not self.has_change_permission(request, obj) and not self.has_add_permission(request):
             shown = ["name", "slug", "purpose", "category", "owner", "versions"]
             return [(None, {"fields": shown})]
-        version = obj.current if obj else None
+        version = (template_publishing.newest_draft(obj) or obj.current) if obj else None
         guides = [template_guides.row_names(n) for n in range(MAX_FIXED_GUIDES)]
         return [
-            (None, {"fields": ["name", "slug", "purpose"]}),
+            (None, {"fields": ["name", "slug", "purpose", "seen_version"]}),
             (_("Prompt"), {"fields": ["body", "negative"]}),
             (_("Variables"), {"fields": ["variables"]}),
             (_("For people who cannot see the image"), {"fields": ["alt_pattern"]}),
@@ -107,6 +142,7 @@ class PromptTemplateAdmin(TemplateListAdmin):
         form = super().get_form(request, obj, change=change, **options)
         # Which images may be chosen as guides depends on the person.
         form.actor = self.actor(request)  # type: ignore[attr-defined]  # `TemplateForm` has it
+        form.asked_version = str(request.GET.get("version", ""))  # type: ignore[attr-defined]  # as above
         return form
 
     def render_change_form(
@@ -119,7 +155,12 @@ class PromptTemplateAdmin(TemplateListAdmin):
             found = template_editor.check_context(
                 self.admin_site, request, self.actor(request), form
             )
-            context |= {**found, "check_url": template_editor.check_url(obj)}
+            context |= {
+                **found,
+                "check_url": template_editor.check_url(obj),
+                "may_save_draft": True,
+                **_shown(form, obj),
+            }
         answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return answer
 
@@ -141,6 +182,7 @@ class PromptTemplateAdmin(TemplateListAdmin):
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         request.imagegen_draft = form.draft  # type: ignore[attr-defined]  # carried to `write`
         request.imagegen_details = form.details()  # type: ignore[attr-defined]  # as above
+        request.imagegen_seen_version = form.cleaned_data["seen_version"]  # type: ignore[attr-defined]  # as above
         for problem in form.report.warnings[:_SHOWN_WARNINGS]:
             messages.warning(request, f"{problem.part_label}: {problem.placed_sentence}")
         return super().save_form(request, form, change)
@@ -151,14 +193,40 @@ class PromptTemplateAdmin(TemplateListAdmin):
         details = request.imagegen_details  # type: ignore[attr-defined]  # as above
         if not change:
             created = templates.create(
-                actor=actor, name=obj.name, slug=obj.slug, draft=draft, details=details
+                actor=actor,
+                name=obj.name,
+                slug=obj.slug,
+                draft=draft,
+                details=details,
+                is_published=_DRAFT_BUTTON not in request.POST,
             )
             obj.pk, obj.current = created.pk, created.current
             obj._state.adding = False  # noqa: SLF001 - the row is stored
             return
         stored = PromptTemplate.objects.select_related("current").get(pk=obj.pk)
         templates.change_details(actor=actor, template=stored, details=details)
-        templates.publish(actor=actor, template=stored, draft=draft)
+        store = (
+            template_publishing.save_draft
+            if _DRAFT_BUTTON in request.POST
+            else template_publishing.publish
+        )
+        seen = request.imagegen_seen_version  # type: ignore[attr-defined]  # see save_form
+        store(actor=actor, template=stored, draft=draft, seen_version=seen)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Stay with a draft that was saved, and tell that nobody is offered it."""
+        return _draft_response(request, obj) or super().response_add(
+            request, obj, post_url_continue
+        )
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Stay with a draft that was saved, and tell that nobody is offered it."""
+        answer: HttpResponse = _draft_response(request, obj) or super().response_change(
+            request, obj
+        )
+        return answer
 
     @admin.display(description=gettext_lazy("versions"))
     def versions(self, obj: PromptTemplate) -> SafeString | str:
@@ -168,7 +236,7 @@ class PromptTemplateAdmin(TemplateListAdmin):
                 admin_url("imagegen_templateversion_change", v.pk),
                 f"v{v.number}",
                 format_day(v.created_at),
-                v.note,
+                v.note or ("" if v.published_at else _("draft")),
             )
             for v in obj.versions.order_by("-number")[:30]
         ]

@@ -38,6 +38,7 @@ from imagegen_app.services.job_requests import (
     pass_planning,
     template_checks,
     template_drafts,
+    template_publishing,
     templates,
 )
 
@@ -54,6 +55,7 @@ _VERSION_FIELDS = frozenset(
         *("seed_strategy", "seed", "parameters", "loras", "alt_pattern", "version_note"),
     }
 )
+_MAX_VERSION_DIGITS = 6
 #: Categories that are suggested.
 _MAX_CATEGORIES = 200
 _TEXTS = ("body", "negative", "alt_pattern")
@@ -62,7 +64,7 @@ _FIELDS = {"passes": "pass_0", "guides": "guide_0_asset", "width": "size"}
 
 
 class TemplateForm(AnyModelForm):
-    """Edit a template; saving publishes a new version if its content changed."""
+    """Edit a template; saving stores a new version, published or as a draft, if its content changed."""
 
     body = forms.CharField(
         label=gettext_lazy("Prompt"),
@@ -167,8 +169,12 @@ class TemplateForm(AnyModelForm):
         help_text=gettext_lazy("None of them: everybody who may request images."),
     )
 
+    #: The newest version that the author has seen: another person's is not passed over.
+    seen_version = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
     #: Who edits it; images that this person may use can be chosen as guides.
     actor: Person | None = None
+    #: The version to begin with; empty for the newest draft, or else the published one.
+    asked_version = ""
 
     class Meta:
         model = PromptTemplate
@@ -178,7 +184,7 @@ class TemplateForm(AnyModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["image_model"].queryset = ImageModel.objects.order_by("name")  # type: ignore[attr-defined]  # a choice field
-        version = self.instance.current if self.instance.pk else None
+        version = self.shown = self._shown_version()
         self._offer_passes(version)
         self._fill_in_details()
         self.report: TemplateReport | None = None
@@ -201,6 +207,20 @@ class TemplateForm(AnyModelForm):
             self.fields["size"].initial = str(version.size or "")
             self.fields["parameters"].initial = parameter_lines(version.parameters)
             self.fields["loras"].initial = lora_lines(version.loras)
+
+    def _shown_version(self) -> TemplateVersion | None:
+        """Return the version that the form begins with; None for a new template."""
+        if not self.instance.pk:
+            return None
+        versions = self.instance.versions.select_related("created_by", "brand_kit", "image_model")
+        newest = versions.order_by("-number").first()
+        self.fields["seen_version"].initial = newest.number if newest else 0
+        asked = self.asked_version
+        if asked.isascii() and asked.isdecimal() and len(asked) <= _MAX_VERSION_DIGITS:
+            found = versions.filter(number=int(asked)).first()
+            if found is not None:
+                return found  # type: ignore[no-any-return]  # a related manager
+        return template_publishing.newest_draft(self.instance) or self.instance.current
 
     def _offer_passes(self, version: TemplateVersion | None) -> None:
         """Offer the passes that some model supports, and those that are stored already."""
@@ -278,12 +298,25 @@ class TemplateForm(AnyModelForm):
                 self.add_error(field if field in self.fields else None, problem.placed_sentence)
         if draft is not None:
             self.draft = draft
+            self._require_seen(data)
         return data
+
+    def _require_seen(self, data: dict[str, Any]) -> None:
+        """Tell that somebody else stored a version meanwhile; who presses again has seen it."""
+        seen = data.get("seen_version")
+        if seen is None or not self.instance.pk:
+            return
+        try:
+            template_publishing.require_seen(self.instance, seen)
+        except template_publishing.NewerVersion as error:
+            self.add_error(None, error.reason)
+            self.data = self.data.copy()
+            self.data[self.add_prefix("seen_version")] = str(error.number)
 
     def checked(self) -> tuple[template_drafts.Draft, TemplateReport]:
         """Return what was checked, and what was found; of a form that was not sent, its version."""
         if self.report is None:
-            version = self.instance.current if self.instance.pk else None
+            version = self.shown
             self._checked = (
                 self._initial_texts() if version is None else template_drafts.draft_of(version)
             )

@@ -809,6 +809,7 @@ class Migration(migrations.Migration):
                 ('guides', models.JSONField(blank=True, default=list, verbose_name='fixed guides')),
                 ('alt_pattern', models.CharField(blank=True, max_length=500, verbose_name='pattern of the alternative text')),
                 ('note', models.CharField(blank=True, max_length=200, verbose_name='what changed')),
+                ('published_at', models.DateTimeField(blank=True, null=True, verbose_name='published')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
             ],
             options={

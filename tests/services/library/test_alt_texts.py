@@ -10,7 +10,7 @@ from django.template import Context, Template
 from django.utils import translation
 
 from imagegen_app.models import AltText, Asset, AuditEvent
-from imagegen_app.services.job_requests import template_drafts, templates
+from imagegen_app.services.job_requests import template_drafts, template_publishing, templates
 from imagegen_app.services.library import alt_texts, chooser, placement
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.model_catalog import InvalidRecord
@@ -117,7 +117,7 @@ def test_a_new_pattern_is_a_new_version_and_stays_with_it() -> None:
     assert template.current is not None
     kept = template_drafts.draft_of(template.current)
 
-    again = templates.publish(actor=actor, template=template, draft=kept)
+    again = template_publishing.publish(actor=actor, template=template, draft=kept)
 
     assert kept.alt_pattern == "A {{ product }}"
     assert again.number == 1
