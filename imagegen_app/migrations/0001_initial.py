@@ -2024,6 +2024,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('waiting', 'waiting'), ('placed', 'placed'), ('dropped', 'not placed'), ('cancelled', 'cancelled')], default='waiting', max_length=10, verbose_name='state')),
                 ('slot', models.CharField(editable=False, max_length=200, null=True, unique=True)),
                 ('due_at', models.DateTimeField(verbose_name='place on')),
+                ('failures', models.PositiveSmallIntegerField(default=0, editable=False)),
                 ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),

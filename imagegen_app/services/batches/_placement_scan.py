@@ -75,7 +75,10 @@ class PlacementScan:
                 # Somebody has put another image there by hand.
                 continue
             may_read = job.pk in readable
-            today = self._compare(job, origin, instance, may_read=may_read)
+            current = self._current_of(job)
+            if current is None:
+                continue
+            today = self._compare(job, origin, instance, current=current, may_read=may_read)
             if today.changes and not today.problem and origin.fixed and not may_read:
                 # A new batch would be the reader's own, with the words of somebody else in it.
                 today = replace(today, problem=_others_words())
@@ -83,9 +86,15 @@ class PlacementScan:
                 found.append(OutdatedImage(row, instance, job, today))
         return self.with_requests(self._without_kept(found))
 
-    def _compare(self, job: Job, sources: Sources, instance: Model, *, may_read: bool) -> Today:
-        current = self._current_of(job)
-        assert current is not None  # noqa: S101 - there would be no sources
+    def _compare(
+        self,
+        job: Job,
+        sources: Sources,
+        instance: Model,
+        *,
+        current: TemplateVersion,
+        may_read: bool,
+    ) -> Today:
         return self.comparison.compare(
             job,
             current=current,

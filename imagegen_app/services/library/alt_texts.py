@@ -139,26 +139,29 @@ def is_own_language(code: str) -> bool:
 def suggested_text(asset: Asset, language: str = "") -> AltSuggestion:
     """Suggest a text: the captioner's, else the template's pattern with the values of the request.
 
-    Never the values by themselves, which describe nothing. In a further language than the site's own
+    Images of a batch have the pattern's first: a catalogue is written in one way, and the table knows
+    what the product is, which a captioner guesses. Never the values by themselves, which describe nothing. In a further language than the site's own
     there is the captioner's only. Prefetch `alt_texts` for a list.
     """
     if language and not is_own_language(language):
         found = next((one for one in asset.alt_texts.all() if one.language == language), None)
         text = "" if found is None else found.suggestion
         return AltSuggestion(text, "captioner" if text else "")
-    if asset.alt_suggestion:
+    if asset.alt_suggestion and asset.job.batch_id is None:
         return AltSuggestion(asset.alt_suggestion, "captioner")
     job = pass_chain.root_job(asset.job)
     version = job.template_version
-    if version is None or not version.alt_pattern:
-        return AltSuggestion("", "")
     # Values that were erased give none.
-    text = text_of_pattern(version, job.variables)
-    return AltSuggestion(text, "pattern" if text else "")
+    text = "" if version is None else text_of_pattern(version, job.variables)
+    if text:
+        return AltSuggestion(text, "pattern")
+    return AltSuggestion(asset.alt_suggestion, "captioner" if asset.alt_suggestion else "")
 
 
 def text_of_pattern(version: TemplateVersion, values: Mapping[str, Any]) -> str:
     """Return the text that a version's pattern gives with the values of its variables; else none."""
+    if not version.alt_pattern:
+        return ""
     try:
         variables = prompts.variables_from(version.variables)
         return _cleaned(prompts.render(version.alt_pattern, variables, values).text)

@@ -9,7 +9,7 @@ import pytest
 from django.template import Context, Template
 from django.utils import translation
 
-from imagegen_app.models import AltText, Asset, AuditEvent
+from imagegen_app.models import AltText, Asset, AuditEvent, Batch
 from imagegen_app.services.job_requests import template_drafts, template_publishing, templates
 from imagegen_app.services.library import alt_texts, chooser, placement
 from imagegen_app.services.policy import access
@@ -88,6 +88,18 @@ def test_the_pattern_of_the_template_is_suggested_and_bare_values_never() -> Non
 
     assert alt_texts.suggested_text(with_pattern) == ("A blue mug on a table", "pattern")
     assert alt_texts.suggested_text(without) == ("", "")
+
+
+def test_images_of_a_batch_have_the_words_of_the_pattern_before_a_captioners() -> None:
+    single, of_batch, without = (made_with(p) for p in ("A {{ product }}", "A {{ product }}", ""))
+    for asset in (single, of_batch, without):
+        asset.alt_suggestion = "Some mug"
+    for asset in (of_batch, without):
+        asset.job.batch = Batch(template_version=asset.job.template_version)
+
+    assert alt_texts.suggested_text(single) == ("Some mug", "captioner")
+    assert alt_texts.suggested_text(of_batch) == ("A blue mug", "pattern")
+    assert alt_texts.suggested_text(without) == ("Some mug", "captioner")
 
 
 def test_erased_values_leave_no_suggestion() -> None:
