@@ -5,18 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app.admin import template_form, template_guides
-from imagegen_app.admin.base import (
-    EMPTY,
-    RecordAdmin,
-    definition_list,
-    link,
-)
+from imagegen_app.admin import draft_choice, template_form, template_guides
+from imagegen_app.admin.base import EMPTY, RecordAdmin, definition_list, link
 from imagegen_app.admin.pages import parameter_fields, template_editor, template_versions
 from imagegen_app.admin.pages import template_files as template_files_pages
 from imagegen_app.admin.template_list import TemplateListAdmin
@@ -45,38 +40,9 @@ _SHOWN_WARNINGS = 5
 _PASSES = [(f"pass_{number}", f"pass_text_{number}") for number in range(3)]
 
 
-#: The button that stores a version without publishing it.
-_DRAFT_BUTTON = "_draft"
-
-
 def _section(rows: list[Any], *, is_used: bool) -> dict[str, Any]:
     """Return a section of the form that few templates need: closed, unless something is in it."""
     return {"fields": rows, "classes": [] if is_used else ["collapse"]}
-
-
-def _draft_response(request: HttpRequest, obj: PromptTemplate) -> HttpResponse | None:
-    """Return the answer to the button that saves a draft; None if another one was pressed."""
-    if _DRAFT_BUTTON not in request.POST:
-        return None
-    draft = template_publishing.newest_draft(obj)
-    if draft is None:
-        messages.info(request, _("Nothing was saved: this is what is published already."))
-    else:
-        text = _(
-            "Version %(number)s is saved as a draft. Nobody is offered it until it is published."
-        )
-        messages.success(request, text % {"number": draft.number})
-    return HttpResponseRedirect(admin_url("imagegen_prompttemplate_change", obj.pk))
-
-
-def _shown(form: Any, obj: PromptTemplate | None) -> dict[str, Any]:
-    """Return which version the form shows, where that is not simply the published one."""
-    shown, draft = form.shown, template_publishing.newest_draft(obj) if obj else None
-    return {
-        "shown_version": None if shown is None or shown == obj.current else shown,
-        "newest_draft": draft,
-        "published_version": obj.current if obj else None,
-    }
 
 
 @admin.register(PromptTemplate)
@@ -105,7 +71,7 @@ class PromptTemplateAdmin(TemplateListAdmin):
         if not self.has_change_permission(request, obj) and not self.has_add_permission(request):
             shown = ["name", "slug", "purpose", "category", "owner", "versions"]
             return [(None, {"fields": shown})]
-        version = (template_publishing.newest_draft(obj) or obj.current) if obj else None
+        version = draft_choice.shown_version(obj) if obj else None
         guides = [template_guides.row_names(n) for n in range(MAX_FIXED_GUIDES)]
         return [
             (None, {"fields": ["name", "slug", "purpose", "seen_version"]}),
@@ -159,7 +125,7 @@ class PromptTemplateAdmin(TemplateListAdmin):
                 **found,
                 "check_url": template_editor.check_url(obj),
                 "may_save_draft": True,
-                **_shown(form, obj),
+                **draft_choice.shown_context(form, obj),
             }
         answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return answer
@@ -198,7 +164,7 @@ class PromptTemplateAdmin(TemplateListAdmin):
                 slug=obj.slug,
                 draft=draft,
                 details=details,
-                is_published=_DRAFT_BUTTON not in request.POST,
+                is_published=draft_choice.DRAFT_BUTTON not in request.POST,
             )
             obj.pk, obj.current = created.pk, created.current
             obj._state.adding = False  # noqa: SLF001 - the row is stored
@@ -207,7 +173,7 @@ class PromptTemplateAdmin(TemplateListAdmin):
         templates.change_details(actor=actor, template=stored, details=details)
         store = (
             template_publishing.save_draft
-            if _DRAFT_BUTTON in request.POST
+            if draft_choice.DRAFT_BUTTON in request.POST
             else template_publishing.publish
         )
         seen = request.imagegen_seen_version  # type: ignore[attr-defined]  # see save_form
@@ -217,13 +183,13 @@ class PromptTemplateAdmin(TemplateListAdmin):
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
         """Stay with a draft that was saved, and tell that nobody is offered it."""
-        return _draft_response(request, obj) or super().response_add(
+        return draft_choice.draft_response(request, obj) or super().response_add(
             request, obj, post_url_continue
         )
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """Stay with a draft that was saved, and tell that nobody is offered it."""
-        answer: HttpResponse = _draft_response(request, obj) or super().response_change(
+        answer: HttpResponse = draft_choice.draft_response(request, obj) or super().response_change(
             request, obj
         )
         return answer

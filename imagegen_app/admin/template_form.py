@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imagegen_app import database
-from imagegen_app.admin import template_guides
+from imagegen_app.admin import draft_choice, template_guides
 from imagegen_app.admin.base import AnyModelForm
 from imagegen_app.admin.fixed_lines import (
     FixedLorasField,
@@ -38,7 +38,6 @@ from imagegen_app.services.job_requests import (
     pass_planning,
     template_checks,
     template_drafts,
-    template_publishing,
     templates,
 )
 
@@ -55,7 +54,6 @@ _VERSION_FIELDS = frozenset(
         *("seed_strategy", "seed", "parameters", "loras", "alt_pattern", "version_note"),
     }
 )
-_MAX_VERSION_DIGITS = 6
 #: Categories that are suggested.
 _MAX_CATEGORIES = 200
 _TEXTS = ("body", "negative", "alt_pattern")
@@ -184,7 +182,8 @@ class TemplateForm(AnyModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["image_model"].queryset = ImageModel.objects.order_by("name")  # type: ignore[attr-defined]  # a choice field
-        version = self.shown = self._shown_version()
+        version = self.shown = draft_choice.shown_version(self.instance, self.asked_version)
+        self.fields["seen_version"].initial = draft_choice.newest_number(self.instance)
         self._offer_passes(version)
         self._fill_in_details()
         self.report: TemplateReport | None = None
@@ -207,20 +206,6 @@ class TemplateForm(AnyModelForm):
             self.fields["size"].initial = str(version.size or "")
             self.fields["parameters"].initial = parameter_lines(version.parameters)
             self.fields["loras"].initial = lora_lines(version.loras)
-
-    def _shown_version(self) -> TemplateVersion | None:
-        """Return the version that the form begins with; None for a new template."""
-        if not self.instance.pk:
-            return None
-        versions = self.instance.versions.select_related("created_by", "brand_kit", "image_model")
-        newest = versions.order_by("-number").first()
-        self.fields["seen_version"].initial = newest.number if newest else 0
-        asked = self.asked_version
-        if asked.isascii() and asked.isdecimal() and len(asked) <= _MAX_VERSION_DIGITS:
-            found = versions.filter(number=int(asked)).first()
-            if found is not None:
-                return found  # type: ignore[no-any-return]  # a related manager
-        return template_publishing.newest_draft(self.instance) or self.instance.current
 
     def _offer_passes(self, version: TemplateVersion | None) -> None:
         """Offer the passes that some model supports, and those that are stored already."""
@@ -298,20 +283,8 @@ class TemplateForm(AnyModelForm):
                 self.add_error(field if field in self.fields else None, problem.placed_sentence)
         if draft is not None:
             self.draft = draft
-            self._require_seen(data)
+            draft_choice.tell_newer_version(self, data.get("seen_version"))
         return data
-
-    def _require_seen(self, data: dict[str, Any]) -> None:
-        """Tell that somebody else stored a version meanwhile; who presses again has seen it."""
-        seen = data.get("seen_version")
-        if seen is None or not self.instance.pk:
-            return
-        try:
-            template_publishing.require_seen(self.instance, seen)
-        except template_publishing.NewerVersion as error:
-            self.add_error(None, error.reason)
-            self.data = self.data.copy()
-            self.data[self.add_prefix("seen_version")] = str(error.number)
 
     def checked(self) -> tuple[template_drafts.Draft, TemplateReport]:
         """Return what was checked, and what was found; of a form that was not sent, its version."""

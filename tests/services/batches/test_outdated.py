@@ -17,12 +17,8 @@ from imagegen_app.services.batches import batch_actions, outdated, row_jobs
 from imagegen_app.services.batches.outdated import NothingToRefresh, TooManyBatches
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.job_requests import (
-    brand_kits,
-    template_drafts,
-    template_publishing,
-    templates,
-)
+from imagegen_app.services.job_requests import brand_kits, template_drafts, templates
+from imagegen_app.services.job_requests.template_publishing import publish
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotPermitted
@@ -95,7 +91,7 @@ def finish(job: Job) -> None:
 
 def changed(version: TemplateVersion, **content: Any) -> TemplateVersion:
     draft = replace(template_drafts.draft_of(version), **content)
-    return template_publishing.publish(actor=boss(), template=version.template, draft=draft)
+    return publish(actor=boss(), template=version.template, draft=draft)
 
 
 def found(site: Site) -> list[OutdatedImage]:
