@@ -10,13 +10,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from imagegen_app.admin import template_form, template_guides
-from imagegen_app.admin.base import (
-    EMPTY,
-    RecordAdmin,
-    definition_list,
-    link,
-)
+from imagegen_app.admin import draft_choice, template_form, template_guides
+from imagegen_app.admin.base import EMPTY, RecordAdmin, definition_list, link
 from imagegen_app.admin.pages import parameter_fields, template_editor, template_versions
 from imagegen_app.admin.pages import template_files as template_files_pages
 from imagegen_app.admin.template_list import TemplateListAdmin
@@ -29,6 +24,7 @@ from imagegen_app.services.job_requests import (
     fixed_guides,
     shot_choice,
     template_files,
+    template_publishing,
     templates,
     values,
 )
@@ -76,10 +72,10 @@ class PromptTemplateAdmin(TemplateListAdmin):
         if not self.has_change_permission(request, obj) and not self.has_add_permission(request):
             shown = ["name", "slug", "purpose", "category", "owner", "versions"]
             return [(None, {"fields": shown})]
-        version = obj.current if obj else None
+        version = draft_choice.shown_version(obj) if obj else None
         guides = [template_guides.row_names(n) for n in range(MAX_FIXED_GUIDES)]
         return [
-            (None, {"fields": ["name", "slug", "purpose"]}),
+            (None, {"fields": ["name", "slug", "purpose", "seen_version"]}),
             (_("Prompt"), {"fields": ["body", "negative"]}),
             (_("Variables"), {"fields": ["variables"]}),
             (_("Shots"), _section(["shots"], is_used=bool(version and version.shots))),
@@ -114,6 +110,7 @@ class PromptTemplateAdmin(TemplateListAdmin):
         form = super().get_form(request, obj, change=change, **options)
         # Which images may be chosen as guides depends on the person.
         form.actor = self.actor(request)  # type: ignore[attr-defined]  # `TemplateForm` has it
+        form.asked_version = str(request.GET.get("version", ""))  # type: ignore[attr-defined]  # as above
         return form
 
     def render_change_form(
@@ -126,7 +123,12 @@ class PromptTemplateAdmin(TemplateListAdmin):
             found = template_editor.check_context(
                 self.admin_site, request, self.actor(request), form
             )
-            context |= {**found, "check_url": template_editor.check_url(obj)}
+            context |= {
+                **found,
+                "check_url": template_editor.check_url(obj),
+                "may_save_draft": True,
+                **draft_choice.shown_context(form, obj),
+            }
         answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return answer
 
@@ -148,6 +150,7 @@ class PromptTemplateAdmin(TemplateListAdmin):
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         request.imagegen_draft = form.draft  # type: ignore[attr-defined]  # carried to `write`
         request.imagegen_details = form.details()  # type: ignore[attr-defined]  # as above
+        request.imagegen_seen_version = form.cleaned_data["seen_version"]  # type: ignore[attr-defined]  # as above
         for problem in form.report.warnings[:_SHOWN_WARNINGS]:
             messages.warning(request, f"{problem.part_label}: {problem.placed_sentence}")
         return super().save_form(request, form, change)
@@ -158,14 +161,40 @@ class PromptTemplateAdmin(TemplateListAdmin):
         details = request.imagegen_details  # type: ignore[attr-defined]  # as above
         if not change:
             created = templates.create(
-                actor=actor, name=obj.name, slug=obj.slug, draft=draft, details=details
+                actor=actor,
+                name=obj.name,
+                slug=obj.slug,
+                draft=draft,
+                details=details,
+                is_published=draft_choice.DRAFT_BUTTON not in request.POST,
             )
             obj.pk, obj.current = created.pk, created.current
             obj._state.adding = False  # noqa: SLF001 - the row is stored
             return
         stored = PromptTemplate.objects.select_related("current").get(pk=obj.pk)
         templates.change_details(actor=actor, template=stored, details=details)
-        templates.publish(actor=actor, template=stored, draft=draft)
+        store = (
+            template_publishing.save_draft
+            if draft_choice.DRAFT_BUTTON in request.POST
+            else template_publishing.publish
+        )
+        seen = request.imagegen_seen_version  # type: ignore[attr-defined]  # see save_form
+        store(actor=actor, template=stored, draft=draft, seen_version=seen)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Stay with a draft that was saved, and tell that nobody is offered it."""
+        return draft_choice.draft_response(request, obj) or super().response_add(
+            request, obj, post_url_continue
+        )
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Stay with a draft that was saved, and tell that nobody is offered it."""
+        answer: HttpResponse = draft_choice.draft_response(request, obj) or super().response_change(
+            request, obj
+        )
+        return answer
 
     @admin.display(description=gettext_lazy("versions"))
     def versions(self, obj: PromptTemplate) -> SafeString | str:
@@ -175,7 +204,7 @@ class PromptTemplateAdmin(TemplateListAdmin):
                 admin_url("imagegen_templateversion_change", v.pk),
                 f"v{v.number}",
                 format_day(v.created_at),
-                v.note,
+                v.note or ("" if v.published_at else _("draft")),
             )
             for v in obj.versions.order_by("-number")[:30]
         ]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from imagegen_app import database
-from imagegen_app.admin import template_guides
+from imagegen_app.admin import draft_choice, template_guides
 from imagegen_app.admin.base import AnyModelForm
 from imagegen_app.admin.fixed_lines import (
     FixedLorasField,
@@ -64,7 +64,7 @@ _FIELDS = {"passes": "pass_0", "guides": "guide_0_asset", "width": "size"}
 
 
 class TemplateForm(AnyModelForm):
-    """Edit a template; saving publishes a new version if its content changed."""
+    """Edit a template; saving stores a new version, published or as a draft, if its content changed."""
 
     body = forms.CharField(
         label=gettext_lazy("Prompt"),
@@ -177,8 +177,12 @@ class TemplateForm(AnyModelForm):
         help_text=gettext_lazy("None of them: everybody who may request images."),
     )
 
+    #: The newest version that the author has seen: another person's is not passed over.
+    seen_version = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
     #: Who edits it; images that this person may use can be chosen as guides.
     actor: Person | None = None
+    #: The version to begin with; empty for the newest draft, or else the published one.
+    asked_version = ""
 
     class Meta:
         model = PromptTemplate
@@ -188,7 +192,8 @@ class TemplateForm(AnyModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["image_model"].queryset = ImageModel.objects.order_by("name")  # type: ignore[attr-defined]  # a choice field
-        version = self.instance.current if self.instance.pk else None
+        version = self.shown = draft_choice.shown_version(self.instance, self.asked_version)
+        self.fields["seen_version"].initial = draft_choice.newest_number(self.instance)
         self._offer_passes(version)
         self._fill_in_details()
         self.report: TemplateReport | None = None
@@ -293,12 +298,13 @@ class TemplateForm(AnyModelForm):
                 self.add_error(field if field in self.fields else None, problem.placed_sentence)
         if draft is not None:
             self.draft = draft
+            draft_choice.tell_newer_version(self, data.get("seen_version"))
         return data
 
     def checked(self) -> tuple[template_drafts.Draft, TemplateReport]:
         """Return what was checked, and what was found; of a form that was not sent, its version."""
         if self.report is None:
-            version = self.instance.current if self.instance.pk else None
+            version = self.shown
             self._checked = (
                 self._initial_texts() if version is None else template_drafts.draft_of(version)
             )

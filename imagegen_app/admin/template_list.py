@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from imagegen_app import database
 from imagegen_app.admin.base import EMPTY, RecordAdmin
+from imagegen_app.services.job_requests import template_publishing
 from imagegen_app.services.library import template_usage
 
 if TYPE_CHECKING:
@@ -88,9 +89,14 @@ class TemplateListAdmin(RecordAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Count what was made with all rows of the page at once."""
         changelist = super().get_changelist_instance(request)
-        uses = template_usage.use_of_templates([one.pk for one in changelist.result_list])
+        keys = [one.pk for one in changelist.result_list]
+        uses, drafts = (
+            template_usage.use_of_templates(keys),
+            template_publishing.newest_drafts(keys),
+        )
         for one in changelist.result_list:
             one.use = uses[one.pk]
+            one.draft_number = drafts.get(one.pk)
         return changelist
 
     @admin.display(description=gettext_lazy("name"), ordering="name")
@@ -101,9 +107,12 @@ class TemplateListAdmin(RecordAdmin):
         return format_html('{}<br><span class="help">{}</span>', obj.name, obj.purpose)
 
     @admin.display(description=gettext_lazy("published"))
-    def published(self, obj: PromptTemplate) -> str:
-        """Return the number of the published version."""
-        return EMPTY if obj.current is None else f"v{obj.current.number}"
+    def published(self, obj: Any) -> str:
+        """Return the number of the published version, and of a draft that is newer."""
+        found = [] if obj.current is None else [f"v{obj.current.number}"]
+        if obj.draft_number:
+            found.append(_("draft v%(number)s") % {"number": obj.draft_number})
+        return ", ".join(found) or EMPTY
 
     @admin.display(description=gettext_lazy("requests"))
     def request_count(self, obj: Any) -> int:

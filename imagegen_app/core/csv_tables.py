@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,7 @@ from imagegen_app.core.uploaded_tables import (
     MAX_CELL_CHARS,
     Line,
     ReadTable,
+    Sentence,
     TableError,
     build_table,
     cell_too_long,
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 ENCODINGS: Final = ("utf-8", "utf-16", "cp1252", "iso-8859-1")
 #: The separators that can be chosen, the likeliest first.
 DELIMITERS: Final = (",", ";", "\t", "|")
+#: Separators that some programs write and that are not read here.
+_FOREIGN_DELIMITERS: Final = "~^¦§¬*:/#\x1f\x1e"
+#: Of the first records, the share that has as many cells as the header where one is the separator.
+_ENOUGH_EQUAL: Final = 0.9
 #: Records that are looked at to find the separator.
 _SAMPLE_RECORDS: Final = 30
 _SAMPLE_CHARS: Final = 200_000
@@ -58,7 +63,10 @@ def read_csv(data: bytes, *, encoding: str = "", delimiter: str = "") -> CsvRead
         )
     text, stated = _without_stated(text)
     separator = delimiter or stated or find_delimiter(text)
-    return CsvReading(build_table(_lines(text, separator)), found, separator)
+    table = build_table(_lines(text, separator))
+    if len(table.columns) == 1:
+        table = replace(table, notes=(_one_column(text), *table.notes))
+    return CsvReading(table, found, separator)
 
 
 def decode(data: bytes, *, encoding: str = "") -> tuple[str, str]:
@@ -95,6 +103,26 @@ def find_delimiter(text: str) -> str:
         if score > best_score:
             best, best_score = delimiter, score
     return best
+
+
+def _one_column(text: str) -> Sentence:
+    """Return that the file has one column, and which sign may have been meant to separate its cells."""
+    for sign in _FOREIGN_DELIMITERS:
+        widths = _widths(text[:_SAMPLE_CHARS], sign)
+        if widths and widths[0] > 1 and widths.count(widths[0]) >= _ENOUGH_EQUAL * len(widths):
+            return Sentence(
+                gettext_noop(
+                    "The file has one column only. Its cells seem to be separated by “%(sign)s”: save it "
+                    "with commas, semicolons, tabs or “|” between them, and upload it again."
+                ),
+                {"sign": sign if sign.isprintable() else f"U+{ord(sign):04X}"},
+            )
+    return Sentence(
+        gettext_noop(
+            "The file has one column only. If it should have several, choose the sign that separates them."
+        ),
+        {},
+    )
 
 
 def _likely(data: bytes) -> tuple[str, ...]:

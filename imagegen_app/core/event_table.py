@@ -137,6 +137,11 @@ ROWS: Final[tuple[EventRow, ...]] = (
         "template.changed", "info", gettext_noop("{actor} changed the prompt template {template}.")
     ),
     EventRow(
+        "template.draft_saved",
+        "info",
+        gettext_noop("{actor} saved version {version} of {template} as a draft."),
+    ),
+    EventRow(
         "template.version_published",
         "notice",
         gettext_noop("{actor} published version {version} of {template}."),

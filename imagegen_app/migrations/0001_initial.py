@@ -812,6 +812,7 @@ class Migration(migrations.Migration):
                 ('shots', models.JSONField(blank=True, default=list, verbose_name='shots')),
                 ('alt_pattern', models.CharField(blank=True, max_length=500, verbose_name='pattern of the alternative text')),
                 ('note', models.CharField(blank=True, max_length=200, verbose_name='what changed')),
+                ('published_at', models.DateTimeField(blank=True, null=True, verbose_name='published')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
             ],
             options={
@@ -2026,6 +2027,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('waiting', 'waiting'), ('placed', 'placed'), ('dropped', 'not placed'), ('cancelled', 'cancelled')], default='waiting', max_length=10, verbose_name='state')),
                 ('slot', models.CharField(editable=False, max_length=200, null=True, unique=True)),
                 ('due_at', models.DateTimeField(verbose_name='place on')),
+                ('failures', models.PositiveSmallIntegerField(default=0, editable=False)),
                 ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),

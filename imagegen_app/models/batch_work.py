@@ -99,6 +99,8 @@ class ScheduledPlacement(Record):
     slot = models.CharField(max_length=200, unique=True, null=True, editable=False)  # noqa: DJ001 - see above
     #: When it is placed; after a failure of the storage, when that is tried again.
     due_at = models.DateTimeField(_("place on"))
+    #: How often it ended with an error that is not a refusal.
+    failures = models.PositiveSmallIntegerField(default=0, editable=False)
     #: Why it was not placed.
     reason = models.CharField(_("reason"), max_length=300, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

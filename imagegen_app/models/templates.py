@@ -131,6 +131,8 @@ class TemplateVersion(Record):
         _("pattern of the alternative text"), max_length=MAX_ALT_CHARS, blank=True
     )
     note = models.CharField(_("what changed"), max_length=200, blank=True)
+    #: When it became the version that new requests use, for the first time; null for a draft.
+    published_at = models.DateTimeField(_("published"), null=True, blank=True)
     created_by = ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

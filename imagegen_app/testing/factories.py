@@ -159,7 +159,12 @@ def make_template(
         slug=slug or f"template-{number}", name=f"Template {number}"
     )
     version = TemplateVersion.objects.create(
-        template=template, number=1, body=body, variables=list(variables), **fields
+        template=template,
+        number=1,
+        body=body,
+        variables=list(variables),
+        published_at=clock.now(),
+        **fields,
     )
     template.current = version
     template.save(update_fields=["current"])

@@ -110,6 +110,7 @@ def test_only_what_was_changed_on_the_page_is_stored(boss: Client, batch: Batch)
 
 def test_all_suggested_texts_of_the_page_are_accepted_together(boss: Client, batch: Batch) -> None:
     first, second, third = assets()
+    changed_rows.change(batch.template_version, alt_pattern="")
     changed_rows.change(first, alt_suggestion="A lamp <b>& more")
     changed_rows.change(second, alt_suggestion="A mug")
     changed_rows.change(third, alt_text="Mine", alt_suggestion="A chair")

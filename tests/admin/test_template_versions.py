@@ -10,7 +10,7 @@ from django.urls import reverse
 from imagegen_app.core.actors import System
 from imagegen_app.core.operations import Operation
 from imagegen_app.models import PromptTemplate
-from imagegen_app.services.job_requests import templates
+from imagegen_app.services.job_requests import template_publishing, templates
 from imagegen_app.services.job_requests.template_drafts import Draft
 from imagegen_app.testing.factories import make_user
 
@@ -27,7 +27,9 @@ def template() -> PromptTemplate:
     """Return a template with two versions."""
     first = Draft(body="A red vase", operation=Operation.GENERATE)
     made = templates.create(actor=SHELL, name="Vase <b>", slug="vase", draft=first)
-    templates.publish(actor=SHELL, template=made, draft=Draft(body="A blue <i>vase</i>", count=2))
+    template_publishing.publish(
+        actor=SHELL, template=made, draft=Draft(body="A blue <i>vase</i>", count=2)
+    )
     return made
 
 
@@ -106,7 +108,7 @@ def test_what_looks_wrong_in_the_published_version_is_told(client: Client, templ
     )
 
     draft = Draft(body="A vase{% if true %} in blue{% endif %}")
-    templates.publish(actor=SHELL, template=template, draft=draft)
+    template_publishing.publish(actor=SHELL, template=template, draft=draft)
 
     page = client.get(reverse(PAGE, args=[template.pk])).content.decode()
     assert "What the check says of v3, which is published" in page

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
 
 from imagegen_app.core.actors import System
 from imagegen_app.forms.fields import AssetChoiceField
@@ -77,11 +78,16 @@ def test_the_versions_of_a_template_show_the_sites_day(
     _published_at_moment()
     client.force_login(people["Image administrators"])
 
-    page: Any = client.get(
-        reverse("admin:imagegen_prompttemplate_change", args=[version.template_id])
-    )
+    days = {}
+    for language in ("en", "de", "fr"):
+        with translation.override(language):
+            address = reverse("admin:imagegen_prompttemplate_change", args=[version.template_id])
+            page: Any = client.get(address)
+        days[language] = page.content.decode()
 
-    assert f"{THERE[:10]} " in page.content.decode()
+    assert "March 10, 2026 " in days["en"]
+    assert "10. März 2026 " in days["de"]
+    assert "10 mars 2026 " in days["fr"]
 
 
 @use_case(audited=False)

@@ -33,6 +33,27 @@ def test_a_comma_in_a_text_does_not_count_as_the_separator() -> None:
     assert find_delimiter("name\nA cup, a bowl\n") == ","
 
 
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [("SKU~Name\nA-1~Cup\nA-2~Mug\n", "~"), ("SKU\x1fName\nA-1\x1fCup\n", "U+001F")],
+)
+def test_a_separator_that_is_not_read_is_named(text: str, sign: str) -> None:
+    table = read_csv(text.encode()).table
+
+    assert len(table.columns) == 1
+    assert "seem to be separated by" in table.notes[0].message
+    assert table.notes[0].values == {"sign": sign}
+
+
+def test_a_single_column_is_told() -> None:
+    table = read_csv(b"SKU\nA-1\nhttps://shop.example/a\n").table
+
+    assert [note.message.partition(".")[0] for note in table.notes] == [
+        "The file has one column only"
+    ]
+    assert not read_csv(b"SKU,Name\nA-1,Cup\n").table.notes
+
+
 def test_the_separator_can_be_chosen_or_stated_in_the_file() -> None:
     assert read_csv(b"a,b;c\n1,2;3\n", delimiter=";").table.columns == ("a,b", "c")
     stated = read_csv(b"sep=|\r\na,b|c\r\n1,2|3\r\n").table
@@ -126,4 +147,6 @@ def test_what_our_writer_writes_is_read_again(rows: list[tuple[str, str]]) -> No
     for number, row in enumerate(rows):
         table.write_row([str(number), "".join(row)])
     read = values(out.getvalue().encode(), delimiter=",")
-    assert read == [(str(number), "".join(row)) for number, row in enumerate(rows)]
+    # A cell of blanks at the end of a row counts as none.
+    texts = ["".join(row) if "".join(row).strip() else "" for row in rows]
+    assert read == [(str(number), text) for number, text in enumerate(texts)]

@@ -33,6 +33,7 @@ from imagegen_app.services.job_requests import (
     creation,
     job_actions,
     template_drafts,
+    template_publishing,
     templates,
 )
 from imagegen_app.services.jobs import leases, transitions, waiting
@@ -257,7 +258,9 @@ def revoked_credential(_site: Site) -> str:
 def rolled_forward(site: Site) -> Any:
     found = template(site)
     boss = access.actor_for(make_user(is_superuser=True))
-    templates.publish(actor=boss, template=found, draft=replace(DRAFT, body="Two {{ product }}"))
+    template_publishing.publish(
+        actor=boss, template=found, draft=replace(DRAFT, body="Two {{ product }}")
+    )
     return found
 
 

@@ -58,7 +58,7 @@ EXCEPTIONS = {
         "the same search of prompts is recorded once an hour; see test_recorded_searches"
     ),
     "library.comparison.compare": "reads the prompts of two jobs, as `read_prompt` does",
-    "job_requests.templates.publish_again": (
+    "job_requests.template_publishing.publish_version": (
         "publishes as `publish` does: the content that is published already changes nothing"
     ),
     "job_requests.template_files.import_templates": (

@@ -25,6 +25,7 @@ from imagegen_app.services.job_requests import (
     job_actions,
     sessions,
     template_drafts,
+    template_publishing,
     templates,
     waiting_jobs,
 )
@@ -411,16 +412,26 @@ COMMANDS = [
         field="slug",
     ),
     Command(
-        "job_requests.templates.publish",
-        "template.version_published",
+        "job_requests.template_publishing.save_draft",
+        "template.draft_saved",
         arranged.template,
-        lambda actor, row: templates.publish(actor=actor, template=row, draft=arranged.DRAFT),
+        lambda actor, row: template_publishing.save_draft(
+            actor=actor, template=row, draft=arranged.DRAFT
+        ),
     ),
     Command(
-        "job_requests.templates.publish",
+        "job_requests.template_publishing.publish",
+        "template.version_published",
+        arranged.template,
+        lambda actor, row: template_publishing.publish(
+            actor=actor, template=row, draft=arranged.DRAFT
+        ),
+    ),
+    Command(
+        "job_requests.template_publishing.publish",
         "template.version_published",
         arranged.rolled_forward,
-        lambda actor, row: templates.publish(
+        lambda actor, row: template_publishing.publish(
             actor=actor, template=row, draft=template_drafts.draft_of(row.versions.get(number=1))
         ),
         note="roll back",

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from imagegen_app.models import PromptTemplate
+from imagegen_app.models import PromptTemplate, TemplateVersion
 from imagegen_app.services.policy import access, template_access
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
-    from imagegen_app.models import TemplateVersion
 
 _MAX_DIGITS = 6
 
@@ -23,15 +22,16 @@ def chosen_version(
 ) -> tuple[TemplateVersion | None, list[str]]:
     """Return the version to work with, and sentences about what cannot be used and why.
 
-    Who may see templates can try out any version of one that is published (`version` in the address);
-    the form carries its number on, as long as the template stays.
+    Who may see templates can try out any version (`version` in the address), drafts included; the form
+    carries its number on, as long as the template stays.
     """
     if not slug:
         return None, []
+    number = _asked_number(request, slug)
     version = template_access.usable_version(actor, slug)
     if version is None:
-        return None, _refusal(actor, slug)
-    number = _asked_number(request, slug)
+        draft = _unpublished(actor, slug, number)
+        return (draft, []) if draft else (None, _refusal(actor, slug))
     if not number or number == version.number:
         return version, []
     other = None
@@ -60,6 +60,21 @@ def _asked_number(request: HttpRequest, slug: str) -> int:
         text = str(request.POST.get("tried_version", "")) if is_same else ""
     is_number = text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
     return int(text) if is_number else 0
+
+
+def _unpublished(actor: Person, slug: str, number: int) -> TemplateVersion | None:
+    """Return a version of a template of which nothing is published yet, for who may see templates."""
+    if not number or not access.has_permission(actor, "view_prompttemplate"):
+        return None
+    found = TemplateVersion.objects.filter(
+        template__slug=slug,
+        template__is_archived=False,
+        template__current__isnull=True,
+        number=number,
+    )
+    version = found.select_related("template", "image_model").first()
+    may_use = version is not None and template_access.may_use(actor, version.template)
+    return version if may_use else None
 
 
 def _refusal(actor: Person, slug: str) -> list[str]:

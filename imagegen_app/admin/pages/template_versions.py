@@ -13,7 +13,7 @@ from imagegen_app.admin.pages.base import Pages, Route, show_refusal
 from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.models import PromptTemplate, TemplateVersion
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.job_requests import template_checks, template_drafts, templates
+from imagegen_app.services.job_requests import template_checks, template_drafts, template_publishing
 from imagegen_app.services.library import delivery, template_versions
 from imagegen_app.services.policy import access, template_access
 from imagegen_app.services.policy.access import ActionRefused
@@ -50,11 +50,13 @@ class TemplateVersionPages(Pages):
             PromptTemplate.objects.select_related("current__image_model__provider"), pk=pk
         )
         uses = template_versions.uses_of(actor, template)
+        draft = template_publishing.newest_draft(template)
         chosen = _chosen(request, uses)
         context: dict[str, Any] = {
             "title": _("Versions of %(template)s") % {"template": template.name},
             "template": template,
             "rows": [_row(one) for one in uses],
+            "draft": draft,
             "published": _published_report(template),
             "may_try": access.has_permission(actor, "request_job")
             and template_access.may_use(actor, template)
@@ -77,7 +79,7 @@ class TemplateVersionPages(Pages):
         return self.page(request, _TEMPLATE, context)
 
     def publish(self, request: HttpRequest, actor: Person, pk: int) -> HttpResponse:
-        """Publish an earlier version again."""
+        """Publish a draft, or an earlier version again."""
         number = str(request.POST.get("version", ""))
         version = get_object_or_404(
             TemplateVersion.objects.select_related("template", "image_model__provider"),
@@ -85,8 +87,10 @@ class TemplateVersionPages(Pages):
             number=int(number) if number.isascii() and number.isdecimal() else 0,
         )
         try:
-            published = templates.publish_again(actor=actor, version=version)
+            published = template_publishing.publish_version(actor=actor, version=version)
             text = _("Version %(number)s is published, as version %(new)s.")
+            if published.number == version.number:
+                text = _("Version %(number)s is published.")
             messages.success(request, text % {"number": version.number, "new": published.number})
         except ActionRefused as refusal:
             show_refusal(request, refusal)

@@ -83,8 +83,11 @@ class PlacementScan:
                 # Somebody has put another image there by hand.
                 continue
             may_read = job.pk in readable
+            current = self._current_of(job)
+            if current is None:
+                continue
             today = composed_today.with_images(
-                self._compare(job, origin, instance, may_read=may_read),
+                self._compare(job, origin, instance, current=current, may_read=may_read),
                 target=self.target,
                 before=before.get(job.pk, {}),
                 now=now.get(row.pk, ()),
@@ -96,9 +99,15 @@ class PlacementScan:
                 found.append(OutdatedImage(row, instance, job, today))
         return self.with_requests(self._without_kept(found))
 
-    def _compare(self, job: Job, sources: Sources, instance: Model, *, may_read: bool) -> Today:
-        current = self._current_of(job)
-        assert current is not None  # noqa: S101 - there would be no sources
+    def _compare(
+        self,
+        job: Job,
+        sources: Sources,
+        instance: Model,
+        *,
+        current: TemplateVersion,
+        may_read: bool,
+    ) -> Today:
         return self.comparison.compare(
             job,
             current=current,

@@ -110,7 +110,7 @@ def _store(*, actor: Person, name: str, table: ReadTable, reading: Mapping[str, 
     digest = _digest(table)
     known = UploadedTable.objects.select_for_update().filter(owner=actor.user, digest=digest)
     if (found := known.first()) is not None:
-        return _used_again(found)
+        return _used_again(found, name=name, reading=reading)
     stored = UploadedTable(
         owner=actor.user,
         name=_short_name(name),
@@ -126,7 +126,7 @@ def _store(*, actor: Person, name: str, table: ReadTable, reading: Mapping[str, 
             stored.save(force_insert=True)
     except IntegrityError:
         # The same file was sent twice at once, and the other request was first.
-        return _used_again(known.get())
+        return _used_again(known.get(), name=name, reading=reading)
     UploadedTableRow.objects.bulk_create(
         [
             UploadedTableRow(
@@ -151,8 +151,10 @@ def _store(*, actor: Person, name: str, table: ReadTable, reading: Mapping[str, 
     return AddedTable(stored, is_known=False)
 
 
-def _used_again(table: UploadedTable) -> AddedTable:
-    UploadedTable.objects.filter(pk=table.pk).update(used_at=clock.now())
+def _used_again(table: UploadedTable, *, name: str, reading: Mapping[str, str]) -> AddedTable:
+    # The same rows may come in a file of another name or encoding: it is shown as it came last.
+    table.used_at, table.name, table.reading = clock.now(), _short_name(name), dict(reading)
+    table.save(update_fields=["used_at", "name", "reading"])
     skip_audit_event()
     return AddedTable(table, is_known=True)
 

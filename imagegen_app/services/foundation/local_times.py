@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def format_day(moment: datetime) -> str:
-    """Return the day, such as "2026-11-27"."""
-    return f"{timezone.localtime(moment):%Y-%m-%d}"
+    """Return the day as the reader's language writes it: "Nov. 27, 2026", "27. November 2026"."""
+    return date_format(timezone.localtime(moment), "DATE_FORMAT")
 
 
 def format_in_text(moment: datetime) -> str:
@@ -37,7 +37,7 @@ def format_in_name(moment: datetime) -> str:
 
 
 def format_minute(moment: datetime) -> str:
-    """Return day and time to the minute, such as "2026-11-27 14:05"."""
+    """Return day and time to the minute, such as "2026-11-27 14:05", as evidence writes them."""
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"
 
 

@@ -21,7 +21,12 @@ from imagegen_app.models import BrandKit, ImageModel, PromptTemplate
 from imagegen_app.services.foundation.messages import sentence_of
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import setup_reader
-from imagegen_app.services.job_requests import template_checks, template_drafts, templates
+from imagegen_app.services.job_requests import (
+    template_checks,
+    template_drafts,
+    template_publishing,
+    templates,
+)
 from imagegen_app.services.job_requests._template_entries import (
     KnownNames,
     entry_of,
@@ -179,7 +184,7 @@ def _carry_out(actor: Actor, planned: _Planned) -> None:
         )
     else:
         templates.change_details(actor=actor, template=template, details=planned.details)
-        templates.publish(actor=actor, template=template, draft=draft)
+        template_publishing.publish(actor=actor, template=template, draft=draft)
     if template.is_archived != bool(entry.archived):
         templates.archive(actor=actor, template=template, archived=bool(entry.archived))
 

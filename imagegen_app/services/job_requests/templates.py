@@ -1,32 +1,20 @@
-"""Create and change prompt templates: every change of content is a new version."""
+"""Create prompt templates, and change what the library says of them."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError
-from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from imagegen_app import database
-from imagegen_app.core import canonical
 from imagegen_app.core.actors import Person
-from imagegen_app.models import PromptTemplate, TemplateGroup, TemplateVersion
+from imagegen_app.models import PromptTemplate, TemplateGroup
 from imagegen_app.services.foundation import event_log
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.job_requests.fixed_guides import (
-    fixed_guides,
-    require_usable_guides,
-)
-from imagegen_app.services.job_requests.template_drafts import (
-    Draft,
-    check,
-    draft_of,
-    is_same,
-    typed_parameters,
-    worded_parts,
-)
+from imagegen_app.services.job_requests import template_publishing
+from imagegen_app.services.job_requests.template_drafts import Draft, draft_of
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.model_catalog import InvalidRecord
 
@@ -65,8 +53,9 @@ def create(
     draft: Draft,
     purpose: str = "",
     details: TemplateDetails | None = None,
+    is_published: bool = True,
 ) -> PromptTemplate:
-    """Create a template with a first version, which is published at once.
+    """Create a template with a first version, which is published at once or stays a draft.
 
     Without `details` the person who creates it is its owner, and everybody may use it.
 
@@ -100,79 +89,9 @@ def create(
         subject=template,
         data={"template": slug, **({"groups": groups} if groups else {})},
     )
-    publish(actor=actor, template=template, draft=draft)
+    store = template_publishing.publish if is_published else template_publishing.save_draft
+    store(actor=actor, template=template, draft=draft)
     return template
-
-
-@use_case()
-def publish(*, actor: Actor, template: PromptTemplate, draft: Draft) -> TemplateVersion:
-    """Add a version, and make it the one that new requests use.
-
-    If the published version has this content already, it is returned and nothing changes.
-
-    :raises NotPermitted: if the actor may not change templates, or may not see a control image.
-    :raises InvalidRecord: if the draft is not valid.
-    """
-    if template.versions.exists():
-        access.require_permission(actor, "change_prompttemplate")
-    variables = check(draft)
-    draft = replace(draft, parameters=typed_parameters(draft))
-    stored = PromptTemplate.objects.select_for_update().get(pk=template.pk)
-    require_usable_guides(actor, draft.guides, before=fixed_guides(stored.current))
-    if stored.current is not None and is_same(draft_of(stored.current), draft):
-        template.current = stored.current
-        return stored.current
-    last = template.versions.aggregate(last=Max("number"))["last"] or 0
-    version = TemplateVersion.objects.create(
-        template=template,
-        number=last + 1,
-        body=draft.body,
-        negative=draft.negative,
-        variables=[v.as_dict() for v in variables],
-        operation=draft.operation.value,
-        image_model=draft.image_model,
-        width=draft.size.width if draft.size else None,
-        height=draft.size.height if draft.size else None,
-        count=draft.count,
-        quality=draft.quality,
-        seed_strategy=draft.seed_strategy,
-        seed=draft.seed,
-        passes=[one.as_dict() for one in draft.passes],
-        parameters=dict(draft.parameters),
-        loras=[asdict(one) for one in draft.loras],
-        guides=[one.as_dict() for one in draft.guides],
-        alt_pattern=draft.alt_pattern.strip(),
-        brand_kit=draft.brand_kit,
-        shots=[one.as_dict() for one in draft.shots],
-        note=draft.note[:200],
-        created_by=actor.user if isinstance(actor, Person) else None,
-    )
-    template.current = version
-    template.save(update_fields=["current"])
-    event_log.record(
-        actor,
-        "template.version_published",
-        subject=template,
-        data={
-            "template": template.slug,
-            "version": version.number,
-            "digest": canonical.digest(worded_parts(draft)),
-        },
-        personal={"note": draft.note},
-    )
-    return version
-
-
-@use_case()
-def publish_again(*, actor: Actor, version: TemplateVersion) -> TemplateVersion:
-    """Publish what an earlier version says, as a new version; nothing changes if it is published.
-
-    :raises NotPermitted: if the actor may not change templates.
-    :raises InvalidRecord: if it is not valid any more, such as with a model that was retired.
-    """
-    access.require_permission(actor, "change_prompttemplate")
-    draft = replace(draft_of(version), note=f"= v{version.number}")
-    return publish(actor=actor, template=version.template, draft=draft)
 
 
 @use_case()

@@ -140,22 +140,25 @@ def is_own_language(code: str) -> bool:
 def suggested_text(asset: Asset, language: str = "") -> AltSuggestion:
     """Suggest a text: the captioner's, else the template's pattern with the values of the request.
 
-    Never the values by themselves, which describe nothing. In a further language than the site's own
+    Images of a batch have the pattern's first: a catalogue is written in one way, and the table knows
+    what the product is, which a captioner guesses. Never the values by themselves, which describe nothing. In a further language than the site's own
     there is the captioner's only. Prefetch `alt_texts` for a list.
     """
     if language and not is_own_language(language):
         found = next((one for one in asset.alt_texts.all() if one.language == language), None)
         text = "" if found is None else found.suggestion
         return AltSuggestion(text, "captioner" if text else "")
-    if asset.alt_suggestion:
+    if asset.alt_suggestion and asset.job.batch_id is None:
         return AltSuggestion(asset.alt_suggestion, "captioner")
     job = pass_chain.root_job(asset.job)
     version = job.template_version
-    if version is None or not version.alt_pattern:
-        return AltSuggestion("", "")
     # Values that were erased give none.
-    text = text_of_pattern(version, job.variables, shot=shot_choice.shot_label(job))
-    return AltSuggestion(text, "pattern" if text else "")
+    text = ""
+    if version is not None:
+        text = text_of_pattern(version, job.variables, shot=shot_choice.shot_label(job))
+    if text:
+        return AltSuggestion(text, "pattern")
+    return AltSuggestion(asset.alt_suggestion, "captioner" if asset.alt_suggestion else "")
 
 
 def text_of_pattern(version: TemplateVersion, values: Mapping[str, Any], *, shot: str = "") -> str:
@@ -163,6 +166,8 @@ def text_of_pattern(version: TemplateVersion, values: Mapping[str, Any], *, shot
 
     Where it names the shot, that is called `shot`, as people call it.
     """
+    if not version.alt_pattern:
+        return ""
     try:
         variables = prompts.variables_from(version.variables)
         if version.shots and shots.names_shot(version.alt_pattern):

@@ -22,7 +22,7 @@ from imagegen_app.core.actors import System
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import ScheduledPlacement
 from imagegen_app.services.foundation import clock, event_log, past_events
-from imagegen_app.services.foundation.unit import use_case
+from imagegen_app.services.foundation.unit import skip_audit_event, use_case
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access, closed_content
 from imagegen_app.services.policy.access import ActionRefused
@@ -46,8 +46,10 @@ MAX_AT_ONCE: Final = 1000
 MAX_DAYS: Final = 366
 #: Placements that one sweep carries out; the next one goes on.
 _PLACED_AT_ONCE: Final = 100
-#: After a failure of the storage.
+#: After a failure of the storage; after another error, twice as long each time.
 _RETRY_SECONDS: Final = 300
+#: Errors of the site's own code after which a placement is given up: some two and a half hours.
+MAX_FAILURES: Final = 6
 _State = ScheduledPlacement.State
 
 
@@ -208,8 +210,8 @@ def place_due() -> int:
             _postpone(key)
         except Exception:
             # Perhaps of the site's own code, which is called when an object is saved.
-            logger.exception("The scheduled placement %s failed; it is tried again.", key)
-            _postpone(key)
+            logger.exception("The scheduled placement %s failed.", key)
+            _count_failure(key)
     return placed
 
 
@@ -288,6 +290,31 @@ def _postpone(key: int) -> None:
     ScheduledPlacement.objects.filter(pk=key, state=_State.WAITING).update(
         due_at=clock.now() + timedelta(seconds=_RETRY_SECONDS)
     )
+
+
+@use_case()
+def _count_failure(key: int) -> None:
+    """Try a placement again later, or give it up after too many errors, which its batch's page tells."""
+    row = (
+        ScheduledPlacement.objects.select_for_update().filter(pk=key, state=_State.WAITING).first()
+    )
+    if row is None:
+        skip_audit_event()
+        return
+    row.failures += 1
+    if row.failures >= MAX_FAILURES:
+        row.save(update_fields=["failures"])
+        reason = _(
+            "The site's own code ended with an error %(number)s times, which the server's log tells. "
+            "Place the image by hand once it is corrected."
+        )
+        _end(row, _State.DROPPED, reason=reason % {"number": row.failures})
+        _record(SCHEDULE, "placement.dropped", row, reason_code="internal_error")
+        return
+    seconds = _RETRY_SECONDS * 2 ** (row.failures - 1)
+    row.due_at = clock.now() + timedelta(seconds=seconds)
+    row.save(update_fields=["failures", "due_at"])
+    skip_audit_event()
 
 
 def _end(row: ScheduledPlacement, state: ScheduledPlacement.State, *, reason: str = "") -> None:

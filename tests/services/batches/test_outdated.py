@@ -18,6 +18,7 @@ from imagegen_app.services.batches.outdated import NothingToRefresh, TooManyBatc
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests import brand_kits, template_drafts, templates
+from imagegen_app.services.job_requests.template_publishing import publish
 from imagegen_app.services.library import placement
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotPermitted
@@ -90,7 +91,7 @@ def finish(job: Job) -> None:
 
 def changed(version: TemplateVersion, **content: Any) -> TemplateVersion:
     draft = replace(template_drafts.draft_of(version), **content)
-    return templates.publish(actor=boss(), template=version.template, draft=draft)
+    return publish(actor=boss(), template=version.template, draft=draft)
 
 
 def found(site: Site) -> list[OutdatedImage]:

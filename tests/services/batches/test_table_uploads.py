@@ -55,6 +55,8 @@ def test_the_same_content_again_is_the_same_table(site: Site) -> None:
     again = add_table(actor=site.actor, name="copy.csv", data=CSV.decode().encode("utf-16"))
 
     assert (again.is_known, again.table.pk) == (True, first.pk)
+    shown = UploadedTable.objects.get()
+    assert (shown.name, shown.reading["encoding"]) == ("copy.csv", "utf-16")
     assert UploadedTableRow.objects.count() == 3
     assert AuditEvent.objects.filter(type="uploaded_table.created").count() == 1
 

@@ -20,6 +20,7 @@ from imagegen_app.services.job_requests import (
     from_job,
     pass_planning,
     template_drafts,
+    template_publishing,
     templates,
 )
 from imagegen_app.services.job_requests.creation import PromptBlocked
@@ -217,8 +218,8 @@ def test_the_log_tells_versions_with_other_instructions_apart(site: Site) -> Non
         return template_drafts.Draft(body="A shop", image_model=site.model, passes=passes)
 
     made = templates.create(actor=author, name="Shops", slug="shops", draft=draft())
-    templates.publish(actor=author, template=made, draft=draft(FIX))
-    templates.publish(actor=author, template=made, draft=draft("Brighten the sky"))
+    template_publishing.publish(actor=author, template=made, draft=draft(FIX))
+    template_publishing.publish(actor=author, template=made, draft=draft("Brighten the sky"))
 
     events = AuditEvent.objects.filter(type="template.version_published")
     assert len({json.loads(event.body)["data"]["digest"] for event in events}) == 3

@@ -13,7 +13,13 @@ from imagegen_app.core.types import ControlGuide, InputRole
 from imagegen_app.models import Asset, Job, PromptTemplate
 from imagegen_app.services.batches import row_jobs
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.job_requests import creation, from_job, template_drafts, templates
+from imagegen_app.services.job_requests import (
+    creation,
+    from_job,
+    template_drafts,
+    template_publishing,
+    templates,
+)
 from imagegen_app.services.job_requests.fixed_guides import FixedGuide
 from imagegen_app.services.job_requests.values import InputSource, InvalidJobRequest
 from imagegen_app.services.library.recipes import recipe_of
@@ -160,7 +166,7 @@ def test_an_author_may_keep_a_guide_that_a_colleague_chose(site: Site) -> None:
         body="A cup", image_model=site.model, guides=[FixedGuide(asset.pk, DEPTH)]
     )
 
-    version = templates.publish(actor=author("bob"), template=template, draft=draft)
+    version = template_publishing.publish(actor=author("bob"), template=template, draft=draft)
 
     assert (version.number, version.guides) == (2, [FixedGuide(asset.pk, DEPTH).as_dict()])
 
@@ -203,10 +209,10 @@ def test_other_guides_are_another_version_and_the_same_are_none(site: Site) -> N
     writer = author("bob", "Image reviewers")
     draft = template_drafts.Draft(body="A mug", image_model=site.model, guides=[guide])
 
-    templates.publish(actor=writer, template=template, draft=draft)
+    template_publishing.publish(actor=writer, template=template, draft=draft)
     same = template.versions.count()
     other = replace(draft, guides=[replace(guide, guide=ControlGuide("pose"))])
-    templates.publish(actor=writer, template=template, draft=other)
+    template_publishing.publish(actor=writer, template=template, draft=other)
     copy = templates.duplicate(actor=writer, template=template).current
 
     assert (same, template.versions.count()) == (1, 2)
@@ -222,7 +228,9 @@ def test_a_recipe_takes_the_guides_of_the_template_that_is_published_now(site: S
     draft = template_drafts.Draft(
         body="A mug", image_model=site.model, guides=[FixedGuide(second.pk, DEPTH)]
     )
-    templates.publish(actor=author("bob", "Image reviewers"), template=template, draft=draft)
+    template_publishing.publish(
+        actor=author("bob", "Image reviewers"), template=template, draft=draft
+    )
 
     # The editor may not see the image of the template, and needs not.
     recipe = recipe_of(site.actor, job)

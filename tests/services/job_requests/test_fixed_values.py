@@ -10,7 +10,12 @@ import pytest
 from imagegen_app.core.types import Lora
 from imagegen_app.models import Job, PromptTemplate
 from imagegen_app.services.batches import row_jobs
-from imagegen_app.services.job_requests import from_job, template_drafts, templates
+from imagegen_app.services.job_requests import (
+    from_job,
+    template_drafts,
+    template_publishing,
+    templates,
+)
 from imagegen_app.services.job_requests.creation import PromptBlocked
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.policy import access
@@ -136,10 +141,10 @@ def test_other_fixed_values_are_another_version_and_the_same_are_none(site: Site
     template = made(site)
     writer = access.actor_for(make_user("bob", groups=["Template authors"]))
 
-    templates.publish(actor=writer, template=template, draft=draft(site))
+    template_publishing.publish(actor=writer, template=template, draft=draft(site))
     same = template.versions.count()
     other = replace(draft(site), parameters={"strength": 0.6})
-    templates.publish(actor=writer, template=template, draft=other)
+    template_publishing.publish(actor=writer, template=template, draft=other)
     copy = templates.duplicate(actor=writer, template=template).current
 
     assert (same, template.versions.count()) == (1, 2)

@@ -8,7 +8,7 @@ import pytest
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import AuditEvent, PromptTemplate, TemplateVersion
-from imagegen_app.services.job_requests import template_files, templates
+from imagegen_app.services.job_requests import template_files, template_publishing, templates
 from imagegen_app.services.job_requests.template_files import FileAction, InvalidTemplateFile
 from imagegen_app.services.library import template_versions
 from imagegen_app.services.policy import access
@@ -213,5 +213,5 @@ def test_a_brand_kit_goes_by_its_short_name() -> None:
     assert [(one.label, one.left, one.right) for one in compared.differences] == [
         ("Brand kit", "house", "none")
     ]
-    again = templates.publish_again(actor=SHELL, version=version)
+    again = template_publishing.publish_version(actor=SHELL, version=version)
     assert again.brand_kit == kit

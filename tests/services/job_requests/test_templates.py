@@ -12,7 +12,7 @@ from imagegen_app.core import canonical
 from imagegen_app.core.passes import Pass
 from imagegen_app.core.types import Lora, Operation, Size
 from imagegen_app.models import AuditEvent, PromptTemplate, TemplateVersion
-from imagegen_app.services.job_requests import template_drafts, templates
+from imagegen_app.services.job_requests import template_drafts, template_publishing, templates
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.model_catalog import InvalidRecord
 from imagegen_app.testing.factories import make_image_model, make_user
@@ -96,7 +96,7 @@ def test_a_new_template_and_its_version_are_told_of(author: Person) -> None:
 def test_versions_with_other_texts_have_other_digests(author: Person) -> None:
     template = created(author)
     for draft in (replace(DRAFT, negative="dark"), replace(DRAFT, body="The {{ product }}")):
-        templates.publish(actor=author, template=template, draft=draft)
+        template_publishing.publish(actor=author, template=template, draft=draft)
 
     rows = AuditEvent.objects.filter(type="template.version_published")
     assert len({json.loads(row.body)["data"]["digest"] for row in rows}) == 3
@@ -105,10 +105,10 @@ def test_versions_with_other_texts_have_other_digests(author: Person) -> None:
 def test_a_new_version_is_the_one_in_use_and_the_same_again_is_none(author: Person) -> None:
     template = created(author)
 
-    second = templates.publish(
+    second = template_publishing.publish(
         actor=author, template=template, draft=replace(DRAFT, body="Two {{ product }}")
     )
-    again = templates.publish(
+    again = template_publishing.publish(
         actor=author, template=template, draft=replace(DRAFT, body="Two {{ product }}\r\n")
     )
 
@@ -134,7 +134,7 @@ def test_a_new_version_is_the_one_in_use_and_the_same_again_is_none(author: Pers
 def test_any_other_content_is_a_new_version(author: Person, changes: dict[str, Any]) -> None:
     template = created(author)
 
-    templates.publish(actor=author, template=template, draft=replace(DRAFT, **changes))
+    template_publishing.publish(actor=author, template=template, draft=replace(DRAFT, **changes))
 
     assert TemplateVersion.objects.count() == 2
 
@@ -142,7 +142,9 @@ def test_any_other_content_is_a_new_version(author: Person, changes: dict[str, A
 def test_a_note_alone_makes_no_version(author: Person) -> None:
     template = created(author)
 
-    templates.publish(actor=author, template=template, draft=replace(DRAFT, note="Better"))
+    template_publishing.publish(
+        actor=author, template=template, draft=replace(DRAFT, note="Better")
+    )
 
     assert TemplateVersion.objects.count() == 1
 
@@ -216,7 +218,7 @@ def test_a_template_is_renamed_archived_and_restored_in_these_words(author: Pers
     [
         lambda actor, _template: created(actor, slug="second"),
         lambda actor, template: templates.duplicate(actor=actor, template=template),
-        lambda actor, template: templates.publish(
+        lambda actor, template: template_publishing.publish(
             actor=actor, template=template, draft=replace(DRAFT, body="Two {{ product }}")
         ),
         lambda actor, template: templates.change_details(

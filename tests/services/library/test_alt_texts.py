@@ -9,8 +9,8 @@ import pytest
 from django.template import Context, Template
 from django.utils import translation
 
-from imagegen_app.models import AltText, Asset, AuditEvent
-from imagegen_app.services.job_requests import template_drafts, templates
+from imagegen_app.models import AltText, Asset, AuditEvent, Batch
+from imagegen_app.services.job_requests import template_drafts, template_publishing, templates
 from imagegen_app.services.library import alt_texts, chooser, placement
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.model_catalog import InvalidRecord
@@ -90,6 +90,18 @@ def test_the_pattern_of_the_template_is_suggested_and_bare_values_never() -> Non
     assert alt_texts.suggested_text(without) == ("", "")
 
 
+def test_images_of_a_batch_have_the_words_of_the_pattern_before_a_captioners() -> None:
+    single, of_batch, without = (made_with(p) for p in ("A {{ product }}", "A {{ product }}", ""))
+    for asset in (single, of_batch, without):
+        asset.alt_suggestion = "Some mug"
+    for asset in (of_batch, without):
+        asset.job.batch = Batch(template_version=asset.job.template_version)
+
+    assert alt_texts.suggested_text(single) == ("Some mug", "captioner")
+    assert alt_texts.suggested_text(of_batch) == ("A blue mug", "pattern")
+    assert alt_texts.suggested_text(without) == ("Some mug", "captioner")
+
+
 def test_erased_values_leave_no_suggestion() -> None:
     asset = made_with("A {{ product }} on a table")
     asset.job.variables = {}
@@ -117,7 +129,7 @@ def test_a_new_pattern_is_a_new_version_and_stays_with_it() -> None:
     assert template.current is not None
     kept = template_drafts.draft_of(template.current)
 
-    again = templates.publish(actor=actor, template=template, draft=kept)
+    again = template_publishing.publish(actor=actor, template=template, draft=kept)
 
     assert kept.alt_pattern == "A {{ product }}"
     assert again.number == 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
+from django.db.models.signals import pre_save
 from django.test.utils import CaptureQueriesContext
 
 from imagegen_app.models import Asset, AuditEvent, Batch, Placement, ScheduledPlacement
@@ -230,6 +231,35 @@ def test_a_storage_that_fails_only_delays_it(
     assert number == 0
     assert row().state == "waiting"
     assert row().due_at > clock.now()
+
+
+def test_errors_of_the_sites_own_code_are_tried_ever_later_and_then_given_up(
+    boss: Person, found: tuple[Batch, Asset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: Any) -> None:
+        raise RuntimeError("a signal of the site")
+
+    schedule(boss, found)
+    later(monkeypatch, days=2)
+    pre_save.connect(fail, sender=Product)
+    try:
+        waits = []
+        for _ in range(scheduled_placements.MAX_FAILURES - 1):
+            before = clock.now()
+            assert scheduled_placements.place_due() == 0
+            waits.append((row().due_at - before).total_seconds() // 60)
+            later(monkeypatch, seconds=(row().due_at - before).total_seconds() + 1)
+        assert waits == [5, 10, 20, 40, 80]
+        assert row().state == "waiting"
+
+        assert scheduled_placements.place_due() == 0
+    finally:
+        pre_save.disconnect(fail, sender=Product)
+
+    assert row().state == "dropped"
+    assert "ended with an error 6 times" in row().reason
+    assert events("placement.dropped") == ["placement.dropped"]
+    assert not scheduled_placements.is_due()
 
 
 def test_only_approved_images_of_people_who_may_place_are_scheduled_for_the_year_ahead(

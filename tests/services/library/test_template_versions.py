@@ -9,7 +9,7 @@ import pytest
 
 from imagegen_app.core.actors import System
 from imagegen_app.models import PromptTemplate
-from imagegen_app.services.job_requests import template_files, templates
+from imagegen_app.services.job_requests import template_files, template_publishing
 from imagegen_app.services.library import template_versions
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotPermitted
@@ -98,15 +98,15 @@ def test_an_earlier_version_is_published_again_as_a_new_one() -> None:
     first: Any = publish().current
     publish(prompt="A blue vase")
 
-    again = templates.publish_again(actor=SHELL, version=first)
+    again = template_publishing.publish_version(actor=SHELL, version=first)
 
     template = PromptTemplate.objects.select_related("current").get(slug="vase")
     assert template.current == again
     assert (again.number, again.body, again.note) == (3, VASE["prompt"], "= v1")
     # A second press finds it published.
-    assert templates.publish_again(actor=SHELL, version=first) == again
+    assert template_publishing.publish_version(actor=SHELL, version=first) == again
     with pytest.raises(NotPermitted):
-        templates.publish_again(actor=reader(), version=first)
+        template_publishing.publish_version(actor=reader(), version=first)
 
 
 def test_the_newest_images_of_each_version_are_shown_and_no_more_than_fit() -> None:
