@@ -54,6 +54,7 @@ from imagegen_app.models.text_calls import TextCall
 from imagegen_app.models.uploaded_tables import UploadedTable, UploadedTableRow
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
+from imagegen_app.models.written_texts import WrittenColumn, WrittenText
 
 __all__ = [
     "AltText",
@@ -115,4 +116,6 @@ __all__ = [
     "WebhookDelivery",
     "Worker",
     "WorkflowVersion",
+    "WrittenColumn",
+    "WrittenText",
 ]

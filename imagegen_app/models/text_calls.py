@@ -16,6 +16,7 @@ TASKS = [
     ("alt_text", _("Alternative text")),
     ("suggest_prompt", _("Suggested prompt")),
     ("improve_prompt", _("Improved prompt")),
+    ("row_text", _("Text of a row")),
 ]
 STATES = [
     ("waiting", _("Waiting")),

@@ -162,6 +162,8 @@ class UploadedRows(BatchRows):
         """The template of the last batch of this table, else that of the objects that it is about."""
         if self._batches:
             return str(self._batches[0].template_version.template.slug)
+        if self.table.reading.get("template"):
+            return str(self.table.reading["template"])
         target = content_fields.target_by_path(self._objects_guess.partition("|")[0])
         return target.template if target is not None else ""
 
@@ -176,6 +178,8 @@ class UploadedRows(BatchRows):
     @cached_property
     def _objects_guess(self) -> str:
         choices = [value for value, _label in self._objects]
+        if self.table.reading.get("objects") in choices:
+            return str(self.table.reading["objects"])
         return row_sources.guess_match(choices, self._sample_keys())
 
     @cached_property
@@ -187,6 +191,8 @@ class UploadedRows(BatchRows):
 
     @cached_property
     def _key_guess(self) -> str:
+        if self.table.reading.get("key") in self.table.columns:
+            return str(self.table.reading["key"])
         return column_guesses.guess_key(self.table.columns, self._sample)
 
     def form(self, data: Any, version: TemplateVersion | None) -> TableBatchForm:
