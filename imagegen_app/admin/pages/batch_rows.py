@@ -5,13 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app.admin.pages.batch_form import BatchForm, TableBatchForm
 from imagegen_app.core import column_guesses, prompts
-from imagegen_app.services.batches import earlier_results, row_sources, table_uploads
+from imagegen_app.forms.admin_urls import admin_url
+from imagegen_app.services.batches import (
+    earlier_results,
+    row_sources,
+    row_texts,
+    table_uploads,
+)
 from imagegen_app.services.batches.lifecycle import TableSource
 from imagegen_app.services.batches.row_sources import ObjectRows, TableRows
 from imagegen_app.services.gateways import content_fields
@@ -87,6 +94,10 @@ class BatchRows(ABC):
         """Return what else the template shows of the rows."""
         return {}
 
+    def texts_url(self) -> str:
+        """Return the address of the page that has texts written for these rows; empty for none."""
+        return ""
+
 
 class SelectedRows(BatchRows):
     """Objects that a person selected in a list."""
@@ -131,6 +142,10 @@ class SelectedRows(BatchRows):
 
     def start_arguments(self, form: BatchForm) -> dict[str, Any]:
         return {"target": self._selection.target}
+
+    def texts_url(self) -> str:
+        query = urlencode({"target": self._selection.target.path})
+        return f"{admin_url('imagegen_object_texts')}?{query}"
 
     def earlier(self, form: BatchForm, source: RowSource) -> list[EarlierResults]:
         return earlier_results.earlier_results(
@@ -210,6 +225,9 @@ class UploadedRows(BatchRows):
             objects_guess=self._objects_guess,
         )
 
+    def texts_url(self) -> str:
+        return admin_url("imagegen_table_texts", self.table.pk)
+
     def _guesses(self, version: TemplateVersion | None) -> Mapping[str, str]:
         if version is None:
             return {}
@@ -264,6 +282,7 @@ class UploadedRows(BatchRows):
             "image_columns": [column for column in unused if column in images],
             "unused_columns": [column for column in unused if column not in images],
             "table_batches": self._batches,
+            "written": row_texts.column_of(self.table),
             "is_own_table": self.table.owner_id == self.actor.user.pk,
         }
 

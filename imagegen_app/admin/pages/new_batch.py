@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -14,7 +15,13 @@ from django.utils.translation import gettext as _
 from imagegen_app.admin.pages.base import Pages, Route
 from imagegen_app.admin.pages.batch_rows import SelectedRows
 from imagegen_app.forms.admin_urls import admin_url
-from imagegen_app.services.batches import lifecycle, planning, row_checks, selections
+from imagegen_app.services.batches import (
+    lifecycle,
+    planning,
+    row_checks,
+    selections,
+    text_columns,
+)
 from imagegen_app.services.batches.row_checks import RowCheck
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.policy import access, setup_progress, template_access
@@ -107,6 +114,7 @@ class PlanPages(Pages):
             "refusal": refusal,
             "total": rows.row_count,
             "is_pause_set": form.is_pause_set,
+            "texts_url": _texts_url(actor, rows, version),
             **rows.context(form),
         }
         return self.page(request, "imagegen_app/admin/batch/new.html", context)
@@ -267,6 +275,14 @@ class _Preview:
             "missing": setup_progress.missing_step(self._actor),
             "refusal": None,
         }
+
+
+def _texts_url(actor: Person, rows: BatchRows, version: TemplateVersion | None) -> str:
+    """Return where texts for the rows can be asked for; empty where that is not offered."""
+    url = rows.texts_url() if text_columns.is_offered(actor) else ""
+    if not url or version is None:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'template': version.template.slug})}"
 
 
 def _withdrawn(slug: str | bool, version: TemplateVersion | None) -> ActionRefused | None:

@@ -19,6 +19,7 @@ from imagegen_app.core.i18n import gettext_noop
 from imagegen_app.core.provider_text import provider_text
 from imagegen_app.engines.base import wake
 from imagegen_app.models import UploadedTable, UploadedTableRow, WrittenColumn, WrittenText
+from imagegen_app.models.amounts import amount_expression as exact
 from imagegen_app.services.batches import table_uploads
 from imagegen_app.services.batches.text_columns import MAX_TEXT_CHARS, NO_TEXT
 from imagegen_app.services.foundation import clock, event_log
@@ -371,7 +372,8 @@ def _settle(
 
     The column is locked. Returns 0 if a person has typed a text meanwhile.
     """
-    WrittenColumn.objects.filter(pk=column.pk).update(cost=F("cost") + cost)
+    # A text typed meanwhile costs what the call did, too.
+    WrittenColumn.objects.filter(pk=column.pk).update(cost=F("cost") + exact(cost))
     stored = WrittenText.objects.select_for_update().filter(pk=key, state="asked", call=call)
     found = stored.first()
     if found is None:
