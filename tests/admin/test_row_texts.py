@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("shop")
 ASKED = {
-    "column": "setting",
+    "column": "product",
     "sources": ["name"],
     "instruction": "One sentence of place",
     "language": "en",
@@ -51,8 +51,8 @@ def asked_for_objects(client: Client, number: int = 3) -> str:
     address, _plan = choose(client, number)
     ask = link_to_texts(client.get(address).content.decode())
     page = client.get(ask).content.decode()
-    # What the template still lacks is proposed.
-    assert 'name="column" value="setting"' in page
+    # Of what the template lacks, only a choice is left, for which no text can be written.
+    assert 'name="column" value=' not in page
     assert f"Have {number} texts written" in page
     assert "at most" in page
     return str(client.post(ask, ASKED)["Location"])
@@ -78,7 +78,7 @@ def test_texts_are_written_changed_and_become_images(
 
     page = browser.get(plan).content.decode()
     sent = fields(page)
-    assert sent["map_setting"] == "setting"
+    assert sent["map_product"] == "product"
     assert sent["key_column"] == table.columns[0]
     assert sent["objects"] == table.reading["objects"]
     assert "were written by a text model" in page
@@ -92,7 +92,7 @@ def test_texts_are_written_changed_and_become_images(
         str(key) for key in Product.objects.order_by("pk").values_list("pk", flat=True)[:3]
     }
     assert Job.objects.filter(prompt__contains="on a beach").count() == 1
-    assert Batch.objects.get().target_model
+    assert Batch.objects.get().mapping["target"] == "catalog.Product.image"
 
 
 def test_the_same_press_twice_is_one_table(
@@ -168,6 +168,7 @@ def test_a_table_gets_a_further_column(
     chosen = browser.post(address, {"template": "product-still-life", "shown_template": ""})
     ask = link_to_texts(chosen.content.decode())
     assert "template=product-still-life" in ask
+    assert 'name="column" value="product"' in browser.get(ask).content.decode()
     refused = browser.post(ask, {**ASKED, "column": "name"}).content.decode()
     assert "There is a column “name” already." in html.unescape(refused)
 

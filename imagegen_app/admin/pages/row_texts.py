@@ -8,9 +8,8 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from imagegen_app import conf
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
@@ -26,14 +25,15 @@ from imagegen_app.services.policy import budgets, template_access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from uuid import UUID
 
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.core.variables import Variable
     from imagegen_app.models import TemplateVersion, UploadedTable, WrittenColumn
-    from imagegen_app.services.batches.row_texts import Progress, ShownText
+    from imagegen_app.services.batches.row_texts import Progress
     from imagegen_app.services.batches.table_uploads import AddedTable
 
 #: Rows of one page.
@@ -127,7 +127,7 @@ class RowTextPages(Pages):
         version = _version(request, actor, target.template)
         variables = prompts.variables_from(version.variables) if version else []
         mapping = content_fields.guess_mapping(target, variables)
-        open_ones = [one.name for one in variables if not mapping.get(one.name)]
+        open_ones = [one for one in _free_texts(variables) if not mapping.get(one)]
         places = content_fields.mappable_fields(target.model)
         known = {path for path, _label in places}
         form = RowTextsForm(
@@ -140,9 +140,7 @@ class RowTextPages(Pages):
 
         def start() -> AddedTable:
             asked = form.request(version.template.slug if version else "", further)
-            return text_columns.start_for_objects(
-                actor=actor, selection=selection, request=asked
-            )
+            return text_columns.start_for_objects(actor=actor, selection=selection, request=asked)
 
         return self._asked(request, actor, form, rows=len(selection.keys), start=start)
 
@@ -152,7 +150,7 @@ class RowTextPages(Pages):
         version = _version(request, actor, "")
         columns = [str(column) for column in table.columns]
         variables = prompts.variables_from(version.variables) if version else []
-        open_ones = [one.name for one in variables if one.name not in columns]
+        open_ones = [one for one in _free_texts(variables) if one not in columns]
         form = RowTextsForm(
             request.POST or None,
             places=[(column, column) for column in columns],
@@ -278,9 +276,7 @@ def _save(request: HttpRequest, actor: Person, table: UploadedTable) -> int:
         place = name.removeprefix("text_")
         if name == place or typed == request.POST.get(f"was_{place}"):
             continue
-        row_texts.type_text(
-            actor=actor, table=table, position=_number(place), text=str(typed)
-        )
+        row_texts.type_text(actor=actor, table=table, position=_number(place), text=str(typed))
         number += 1
     return number
 
@@ -306,6 +302,11 @@ def _status_context(column: WrittenColumn, counts: Progress) -> dict[str, Any]:
 def _version(request: HttpRequest, actor: Person, default: str) -> TemplateVersion | None:
     slug = str(request.GET.get("template", default))
     return template_access.usable_version(actor, slug) if slug else None
+
+
+def _free_texts(variables: Iterable[Variable]) -> list[str]:
+    """Return the variables that take any text."""
+    return [one.name for one in variables if one.kind is prompts.VariableKind.TEXT]
 
 
 def _number(text: object) -> int:

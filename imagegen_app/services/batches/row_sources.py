@@ -359,9 +359,7 @@ def _objects(target: Target) -> QuerySet[Any]:
     return manager.using(router.db_for_write(target.model))
 
 
-def objects_of(
-    target: Target, keys: Sequence[str], *, related: set[str]
-) -> Iterator[Model]:
+def objects_of(target: Target, keys: Sequence[str], *, related: set[str]) -> Iterator[Model]:
     """Yield the objects with these keys that exist, with what they are related to."""
     rows = _objects(target)
     rows = rows.select_related(*sorted(related)) if related else rows

@@ -394,9 +394,10 @@ def _settle(
     WrittenText.objects.filter(pk=key).update(state=state, reason=reason)
     failures = 0 if text else column.failures + 1
     WrittenColumn.objects.filter(pk=column.pk).update(failures=failures)
-    if failures >= MAX_FAILURES and WrittenText.objects.filter(
-        column=column, state="waiting"
-    ).exists():
+    if (
+        failures >= MAX_FAILURES
+        and WrittenText.objects.filter(column=column, state="waiting").exists()
+    ):
         _pause(column.pk, _as_dict(_TOO_MANY, number=failures), ground="failures")
     _finish_if_done(column)
     return 1

@@ -186,7 +186,11 @@ def key_field_of(model: type[object]) -> str:
     meta = model._meta  # type: ignore[attr-defined]  # noqa: SLF001 - Django's documented API
     for name, _label in content_fields.key_fields(model):  # type: ignore[arg-type]
         column = meta.get_field(name)
-        if column.unique and not column.null and (column.max_length or 0) <= row_sources.MAX_KEY_CHARS:
+        if (
+            column.unique
+            and not column.null
+            and (column.max_length or 0) <= row_sources.MAX_KEY_CHARS
+        ):
             return name
     raise _refusal(_("These objects have no unique field that can name a row."))
 

@@ -148,9 +148,7 @@ def test_the_same_request_for_the_same_rows_is_one_table(
     site: Site, writer: type[RowWriter]
 ) -> None:
     table = started(site)
-    again = text_columns.start_for_table(
-        actor=site.actor, table=uploaded(site), request=asked()
-    )
+    again = text_columns.start_for_table(actor=site.actor, table=uploaded(site), request=asked())
     other = started(site, instruction="In two words")
 
     assert (again.table.pk, again.is_known) == (table.pk, True)
