@@ -9,7 +9,6 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
-from imagegen_app.core.failpoints import failpoint
 from imagegen_app.services.batches import row_texts, text_columns
 from imagegen_app.services.gateways import prompt_writing, screening
 from imagegen_app.services.gateways.prompt_writing import Suggestion
@@ -39,8 +38,6 @@ class RowTextCalls:
         """Start calls for rows that wait, as far as there is room; return how many."""
         free = MAX_CALLS - len(self._running)
         taken = row_texts.take(limit=free) if free else []
-        if taken:
-            failpoint("row_texts.after_take")
         for one in taken:
             self._start(one)
         return len(taken)
