@@ -132,10 +132,11 @@ def start_for_objects(*, actor: Person, selection: Selection, request: TextReque
         raise _refusal(_("You may not see these objects."))
     key_field = key_field_of(model)
     labels = dict(content_fields.mappable_fields(model))
-    paths = {
-        **{name: path for name, path in request.further.items() if name != _name(request)},
-        **{labels.get(path, path): path for path in request.sources},
-    }
+    paths = {name: path for name, path in request.further.items() if name != _name(request)}
+    # A value that is a variable's already has its column.
+    named = {path: name for name, path in paths.items()}
+    sent = [named.get(path) or labels.get(path, path) for path in request.sources]
+    paths |= dict(zip(sent, request.sources, strict=True))
     key = _key_name(key_field, paths)
     columns = [key, *paths]
     _require_possible(
@@ -159,7 +160,6 @@ def start_for_objects(*, actor: Person, selection: Selection, request: TextReque
         problem = Sentence(_UNUSABLE) if instance is None else _no_text(number, request)
         rows.append(TableRow(number, (*values, ""), problem))
     made = ReadTable((*columns, _name(request)), tuple(rows))
-    sent = [labels.get(path, path) for path in request.sources]
     unusable = frozenset(place for place, name in enumerate(selection.keys) if name not in found)
     reading = {
         "objects": f"{target.path}|{key_field}",

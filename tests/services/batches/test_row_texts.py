@@ -58,7 +58,7 @@ class RowWriter:
     def write_text(
         self, texts: Mapping[str, str], *, instruction: str, language: str, max_chars: int
     ) -> WrittenPrompt:
-        name = texts.get("name") or texts.get("Name") or ""
+        name = texts.get("name") or texts.get("Name") or texts.get("product") or ""
         with RowWriter.lock:
             RowWriter.asked.append(name)
             RowWriter.told.append((instruction, language, max_chars))
@@ -387,11 +387,11 @@ def test_objects_become_a_table_that_finds_them_again(
     table = text_columns.start_for_objects(
         actor=person,
         selection=Selection(target, keys),
-        request=asked(further={"product": "name"}, template="still-life"),
+        request=asked(sources=["name", "sku"], further={"product": "name"}, template="still-life"),
     ).table
     driver.drive(seconds=20)
 
-    assert table.columns[1:] == ["product", "Name", "scene"]
+    assert table.columns[1:] == ["product", "Article number", "scene"]
     assert texts_of(table) == ["Oat at dawn.", "Rye at dawn.", ""]
     path, _bar, match = table.reading["objects"].partition("|")
     assert (path, table.reading["template"]) == ("catalog.Product.image", "still-life")
