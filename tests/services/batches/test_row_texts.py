@@ -12,17 +12,26 @@ import pytest
 from imagegen_app.models import (
     AuditEvent,
     BudgetPeriod,
+    Job,
     TextCall,
     UploadedTable,
     UploadedTableRow,
     WrittenColumn,
     WrittenText,
 )
-from imagegen_app.services.batches import row_texts, table_uploads, text_columns
+from imagegen_app.services.batches import (
+    lifecycle,
+    row_jobs,
+    row_texts,
+    table_uploads,
+    text_columns,
+)
+from imagegen_app.services.batches.lifecycle import TableSource
 from imagegen_app.services.batches.row_sources import TableRows
 from imagegen_app.services.batches.row_texts import TextsUnchanged
 from imagegen_app.services.batches.selections import Selection
 from imagegen_app.services.batches.text_columns import InvalidTextRequest, TextRequest
+from imagegen_app.services.erasure import _rows, scopes
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
@@ -32,7 +41,7 @@ from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotPermitted
 from imagegen_app.services.worker import driver
-from imagegen_app.testing.factories import make_user
+from imagegen_app.testing.factories import make_template, make_user
 from imagegen_app.writing.base import TextModelFailed, WrittenPrompt
 from project.catalog.models import Category, Product
 from tests.services.job_requests.test_prompt_suggestions import HERE as CHECKS
@@ -254,7 +263,9 @@ def test_a_text_is_typed_and_another_asked_for_anew(site: Site, writer: type[Row
     writer.answers = {"Mug": TextModelFailed("no")}
     table = started(site)
     driver.drive(seconds=20)
-    row_texts.type_text(actor=site.actor, table=table, position=1, text=" A mug\n by the sea. ")
+    for _press in range(2):
+        row_texts.type_text(actor=site.actor, table=table, position=1, text=" A mug\n by the sea. ")
+    assert kinds().count("row_texts.edited") == 1
     writer.answers = {"Lamp": "A lamp anew."}
 
     assert row_texts.ask_again(actor=site.actor, table=table, position=2) == 1
@@ -300,11 +311,11 @@ def test_a_text_typed_while_one_is_written_stays(site: Site, writer: type[RowWri
 
 def test_it_is_paused_continued_and_cancelled(site: Site, writer: type[RowWriter]) -> None:
     table = started(site)
-    row_texts.pause(actor=site.actor, table=table)
-    row_texts.pause(actor=site.actor, table=table)
+    for press in (row_texts.pause, row_texts.pause):
+        press(actor=site.actor, table=table)
     assert not row_texts.has_waiting()
-    row_texts.resume(actor=site.actor, table=table)
-    row_texts.cancel(actor=site.actor, table=table)
+    for press in (row_texts.resume, row_texts.resume, row_texts.cancel, row_texts.cancel):
+        press(actor=site.actor, table=table)
     driver.drive(seconds=1)
 
     assert writer.asked == []
@@ -408,7 +419,7 @@ def test_objects_become_a_table_that_finds_them_again(
     assert rows[2].problem == "The row cannot be used."
 
 
-def test_it_is_deleted_and_erased_with_its_table(site: Site, writer: type[RowWriter]) -> None:
+def test_it_is_deleted_with_its_table(site: Site, writer: type[RowWriter]) -> None:
     table = started(site)
     (taken, *_others) = row_texts.take(limit=1)
     table_uploads.delete_table(actor=site.actor, key=table.pk)
@@ -436,3 +447,53 @@ def test_a_row_that_was_erased_meanwhile_gets_no_text(site: Site, writer: type[R
 
     assert texts_of(table) == ["", "", ""]
     assert writer.asked == []
+
+
+def test_an_erasure_of_the_person_takes_the_instruction_and_stops_it(
+    site: Site, writer: type[RowWriter]
+) -> None:
+    table = started(site)
+    scope = scopes.ErasureScope(subject=f"person:{site.actor.user.pk}")
+    for blanking in _rows.table_blankings(scope, []):
+        use_case(audited=False)(blanking.rows.update)(**blanking.values)
+
+    column = column_of(table)
+    assert (column.name, column.instruction, column.sources) == ("", "", [])
+    driver.drive(seconds=20)
+    assert writer.asked == []
+    assert column_of(table).state in {"paused", "finished"}
+
+
+def test_texts_stay_while_a_batch_has_jobs_to_make_of_them(
+    site: Site, writer: type[RowWriter]
+) -> None:
+    table = started(site)
+    driver.drive(seconds=20)
+    version = make_template(
+        body="A cup {{ scene }}",
+        variables=[{"name": "scene", "kind": "text"}],
+        width=64,
+        height=64,
+        image_model=site.model,
+    )
+    lifecycle.start(
+        actor=site.actor,
+        version=version,
+        title="Cups",
+        keys=["A1", "A2", "A3"],
+        target=None,
+        mapping={"scene": "scene"},
+        key="spring",
+        table=TableSource(table, "sku", ""),
+    )
+
+    for change in (
+        lambda: row_texts.ask_again(actor=site.actor, table=table, position=0),
+        lambda: row_texts.type_text(actor=site.actor, table=table, position=0, text="x"),
+    ):
+        with pytest.raises(TextsUnchanged, match="has not made the jobs"):
+            change()
+    while row_jobs.create_next_jobs():
+        pass
+    assert Job.objects.filter(prompt="A cup Mug at dawn.").count() == 1
+    assert row_texts.ask_again(actor=site.actor, table=table, position=0) == 1
