@@ -50,11 +50,10 @@ from imagegen_app.models.templates import (
     TemplateGroup,
     TemplateVersion,
 )
-from imagegen_app.models.text_calls import TextCall
+from imagegen_app.models.text_calls import TextCall, WrittenColumn, WrittenText
 from imagegen_app.models.uploaded_tables import UploadedTable, UploadedTableRow
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
-from imagegen_app.models.written_texts import WrittenColumn, WrittenText
 
 __all__ = [
     "AltText",

@@ -78,11 +78,11 @@ EXCEPTIONS = {
     "batches.text_columns.start_for_objects": (
         "the same request again is the table that it made; see test_row_texts"
     ),
-    "batches.row_texts.pause": "needs a text model; a second press does nothing: see test_row_texts",
-    "batches.row_texts.resume": "needs a text model; a second press does nothing: see test_row_texts",
-    "batches.row_texts.cancel": "needs a text model; a second press does nothing: see test_row_texts",
-    "batches.row_texts.type_text": "the same text again changes nothing; see test_row_texts",
-    "batches.row_texts.ask_again": (
+    "batches.text_commands.pause": "needs a text model; a second press does nothing: see test_text_commands",
+    "batches.text_commands.resume": "needs a text model; a second press does nothing: see test_text_commands",
+    "batches.text_commands.cancel": "needs a text model; a second press does nothing: see test_text_commands",
+    "batches.text_commands.type_text": "the same text again changes nothing; see test_text_commands",
+    "batches.text_commands.ask_again": (
         "needs a text model; a text that is on its way is asked for once: see test_row_texts"
     ),
     "worker.sweep.sweep": "is repeated by design; see tests/services/worker",

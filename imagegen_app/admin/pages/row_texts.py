@@ -17,7 +17,13 @@ from imagegen_app.core import prompts
 from imagegen_app.core.types import Cost
 from imagegen_app.core.uploaded_tables import MAX_HEADER_CHARS
 from imagegen_app.forms.admin_urls import admin_url
-from imagegen_app.services.batches import row_texts, selections, table_uploads, text_columns
+from imagegen_app.services.batches import (
+    row_texts,
+    selections,
+    table_uploads,
+    text_columns,
+    text_commands,
+)
 from imagegen_app.services.batches.text_columns import MAX_INSTRUCTION_CHARS, TextRequest
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.gateways import content_fields
@@ -249,15 +255,15 @@ class RowTextPages(Pages):
         sent = request.POST
         try:
             if "pause" in sent:
-                row_texts.pause(actor=actor, table=table)
+                text_commands.pause(actor=actor, table=table)
             elif "resume" in sent:
-                row_texts.resume(actor=actor, table=table)
+                text_commands.resume(actor=actor, table=table)
             elif "cancel" in sent:
-                row_texts.cancel(actor=actor, table=table)
+                text_commands.cancel(actor=actor, table=table)
             elif "again" in sent or "all_again" in sent:
                 position = _number(sent["again"]) if "again" in sent else None
                 _save(request, actor, table)
-                row_texts.ask_again(actor=actor, table=table, position=position)
+                text_commands.ask_again(actor=actor, table=table, position=position)
             else:
                 number = _save(request, actor, table)
                 text = ngettext("%(number)s text was kept.", "%(number)s texts were kept.", number)
@@ -276,7 +282,7 @@ def _save(request: HttpRequest, actor: Person, table: UploadedTable) -> int:
         place = name.removeprefix("text_")
         if name == place or typed == request.POST.get(f"was_{place}"):
             continue
-        row_texts.type_text(actor=actor, table=table, position=_number(place), text=str(typed))
+        text_commands.type_text(actor=actor, table=table, position=_number(place), text=str(typed))
         number += 1
     return number
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cms.models import CMSPlugin, Placeholder
 from cms.utils.plugins import downcast_plugins
-from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.utils.html import strip_tags
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from imagegen_app import conf
 from imagegen_app.services.gateways import surrounding_texts
 from imagegen_app.services.gateways.surrounding_texts import SurroundingTexts
 
@@ -54,7 +54,7 @@ def texts_of_page(key: str, actor: Person) -> SurroundingTexts | None:
     Drafts, too, for those who may change the page.
     """
     number, _colon, language = key.partition(":")
-    if not (number.isascii() and number.isdecimal()) or language not in dict(settings.LANGUAGES):
+    if not (number.isascii() and number.isdecimal()) or language not in conf.language_codes():
         return None
     placeholder: Any = Placeholder.objects.filter(pk=number[:18]).first()
     source = None if placeholder is None else placeholder.source

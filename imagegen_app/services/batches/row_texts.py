@@ -16,12 +16,9 @@ from django.utils.translation import gettext as _
 
 from imagegen_app import conf
 from imagegen_app.core.i18n import gettext_noop
-from imagegen_app.core.provider_text import provider_text
-from imagegen_app.engines.base import wake
 from imagegen_app.models import UploadedTable, UploadedTableRow, WrittenColumn, WrittenText
 from imagegen_app.models.amounts import amount_expression as exact
-from imagegen_app.services.batches import table_uploads
-from imagegen_app.services.batches.text_columns import MAX_TEXT_CHARS, NO_TEXT
+from imagegen_app.services.batches.text_columns import NO_TEXT
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import skip_audit_event, use_case
 from imagegen_app.services.gateways import prompt_writing, screening
@@ -35,29 +32,21 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from imagegen_app.core.actors import Actor, Person
+    from imagegen_app.core.actors import Actor
     from imagegen_app.models import TextCall
     from imagegen_app.services.gateways.prompt_writing import Suggestion
     from imagegen_app.services.gateways.screening import UnsavedVerdict
 
 #: Rows without a text in a row, after which a person is asked.
 MAX_FAILURES: Final = 5
-_OPEN: Final = ("waiting", "asked")
+OPEN_STATES: Final = ("waiting", "asked")
 _FAILED: Final = gettext_noop("The text model gave no answer that can be used.")
 _BLOCKED: Final = gettext_noop("“%(screener)s” blocked the text.")
 _LOST: Final = gettext_noop("The answer was lost; it may have been billed.")
 _NOTHING: Final = gettext_noop("The chosen columns are empty in this row.")
 _ERASED: Final = gettext_noop("The values of this row were erased.")
-_EMPTIED: Final = gettext_noop("The text was removed by hand.")
-_CANCELLED: Final = gettext_noop("It was cancelled before its turn.")
 _TOO_MANY: Final = gettext_noop("%(number)s rows in a row got no text.")
 _ROWS_AT_ONCE: Final = 500
-
-
-class TextsUnchanged(ActionRefused):
-    """The texts of a table stay as they are."""
-
-    code = "texts_unchanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +152,7 @@ def take(*, limit: int) -> list[TakenRow]:
             row = _take(key)
         except ActionRefused as refusal:
             # Such as a budget that is used up, or a permission that was withdrawn.
-            _pause(column, _as_dict("%(reason)s", reason=refusal.reason), ground=refusal.code)
+            _pause(column, as_sentence("%(reason)s", reason=refusal.reason), ground=refusal.code)
             stopped.add(column)
         else:
             taken += [] if row is None else [row]
@@ -186,7 +175,9 @@ def keep_answer(*, taken: TakenRow, before: Sequence[UnsavedVerdict], found: Sug
     is_first = text_calls.end(actor=WORKER_ACTOR, call=taken.call, outcome=outcome)
     if column is None or not is_first:
         return
-    reason = _as_dict(_BLOCKED, screener=", ".join(blockers)) if blockers else _as_dict(_FAILED)
+    reason = (
+        as_sentence(_BLOCKED, screener=", ".join(blockers)) if blockers else as_sentence(_FAILED)
+    )
     _settle(column, taken.text.pk, taken.call, text=answer.text, cost=cost, reason=reason)
 
 
@@ -194,105 +185,6 @@ def end_lost() -> int:
     """Say of rows whose call was lost that there is no text; return of how many."""
     lost = WrittenText.objects.filter(state="asked").exclude(call__state="waiting")
     return sum(_end_lost(key) for key in lost.values_list("pk", flat=True)[:_ROWS_AT_ONCE])
-
-
-@use_case()
-def type_text(*, actor: Person, table: UploadedTable, position: int, text: str) -> None:
-    """Keep the text that a person typed for a row; without one, the row has none again.
-
-    :raises TextsUnchanged: if it is too long, or the table not the person's own or in use.
-    """
-    column = _own(actor, table)
-    typed = provider_text(" ".join(text.split()), max_chars=MAX_TEXT_CHARS + 1)
-    if len(typed) > MAX_TEXT_CHARS:
-        raise _unchanged(
-            _("The text is longer than %(most)s characters.") % {"most": MAX_TEXT_CHARS}
-        )
-    row = _row(table, position)
-    if row is None or not row.values:
-        raise _unchanged(_("The row cannot be used."))
-    if row.values[-1] == typed:
-        skip_audit_event()
-        return
-    _write(row, column, typed)
-    WrittenText.objects.filter(column=column, position=position).update(
-        state="edited" if typed else "failed", reason={} if typed else _as_dict(_EMPTIED)
-    )
-    event_log.record(actor, "row_texts.edited", subject=table, data={"row": row.number})
-    _finish_if_done(column)
-
-
-@use_case()
-def ask_again(*, actor: Person, table: UploadedTable, position: int | None = None) -> int:
-    """Have the text of a row written anew, or those of all rows without one; return of how many.
-
-    A text that is there stays until the new one comes.
-
-    :raises TextsUnchanged: if the table is not the person's own or in use, or nothing is left to ask.
-    """
-    column = _own(actor, table)
-    texts = WrittenText.objects.filter(column=column).exclude(state__in=_OPEN)
-    if position is None:
-        texts = texts.filter(state__in=("failed", "blocked"))
-    else:
-        texts = texts.filter(position=position)
-    number: int = texts.update(state="waiting", call=None, reason={})
-    if not number:
-        skip_audit_event()
-        return 0
-    WrittenColumn.objects.filter(pk=column.pk).update(state="running", reason={}, failures=0)
-    event_log.record(actor, "row_texts.asked_again", subject=table, data={"rows": number})
-    wake("drive")
-    return number
-
-
-@use_case()
-def pause(*, actor: Person, table: UploadedTable) -> None:
-    """Ask for no further text until a person continues; what is under way is kept.
-
-    :raises TextsUnchanged: if the table is not the person's own.
-    """
-    column = _own(actor, table, may_be_used=True)
-    if not WrittenColumn.objects.filter(pk=column.pk, state="running").update(
-        state="paused", reason={}
-    ):
-        skip_audit_event()
-        return
-    event_log.record(actor, "row_texts.paused", subject=table, data={})
-
-
-@use_case()
-def resume(*, actor: Person, table: UploadedTable) -> None:
-    """Continue with the rows that wait.
-
-    :raises TextsUnchanged: if the table is not the person's own.
-    """
-    column = _own(actor, table, may_be_used=True)
-    if not WrittenColumn.objects.filter(pk=column.pk, state="paused").update(
-        state="running", reason={}, failures=0
-    ):
-        skip_audit_event()
-        return
-    event_log.record(actor, "row_texts.resumed", subject=table, data={})
-    wake("drive")
-
-
-@use_case()
-def cancel(*, actor: Person, table: UploadedTable) -> None:
-    """Give up the rows that wait; texts that are there stay, and what is under way is kept.
-
-    :raises TextsUnchanged: if the table is not the person's own.
-    """
-    column = _own(actor, table, may_be_used=True)
-    if not WrittenColumn.objects.filter(pk=column.pk, state__in=("running", "paused")).update(
-        state="cancelled", reason={}
-    ):
-        skip_audit_event()
-        return
-    WrittenText.objects.filter(column=column, state="waiting").update(
-        state="failed", reason=_as_dict(_CANCELLED)
-    )
-    event_log.record(actor, "row_texts.cancelled", subject=table, data={})
 
 
 def _to_take() -> QuerySet[WrittenText]:
@@ -314,7 +206,7 @@ def _take(key: int) -> TakenRow | None:
     if not sent:
         skip_audit_event()
         locked = WrittenColumn.objects.select_for_update().get(pk=column.pk)
-        _settle(locked, key, None, text="", cost=Decimal(0), reason=_as_dict(_NOTHING))
+        _settle(locked, key, None, text="", cost=Decimal(0), reason=as_sentence(_NOTHING))
         return None
     actor = _owner(column.table)
     call = text_calls.begin(
@@ -356,7 +248,7 @@ def _end_lost(key: int) -> int:
     column = WrittenColumn.objects.select_for_update().get(pk=text.column_id)
     skip_audit_event()
     cost = text.call.cost if text.call else Decimal(0)
-    return _settle(column, key, text.call, text="", cost=cost, reason=_as_dict(_LOST))
+    return _settle(column, key, text.call, text="", cost=cost, reason=as_sentence(_LOST))
 
 
 def _settle(
@@ -377,14 +269,14 @@ def _settle(
     stored = WrittenText.objects.select_for_update().filter(pk=key, state="asked", call=call)
     found = stored.first()
     if found is None:
-        _finish_if_done(column)
+        finish_if_done(column)
         return 0
-    row = _row(column.table, found.position)
+    row = row_at(column.table, found.position)
     state = "failed"
     if row is None or not row.values:
-        text, reason = "", _as_dict(_ERASED)
+        text, reason = "", as_sentence(_ERASED)
     elif text:
-        _write(row, column, text)
+        write_into(row, column, text)
         state, reason = "written", {}
     elif row.values[-1]:
         # That of an earlier try.
@@ -398,8 +290,8 @@ def _settle(
         failures >= MAX_FAILURES
         and WrittenText.objects.filter(column=column, state="waiting").exists()
     ):
-        _pause(column.pk, _as_dict(_TOO_MANY, number=failures), ground="failures")
-    _finish_if_done(column)
+        _pause(column.pk, as_sentence(_TOO_MANY, number=failures), ground="failures")
+    finish_if_done(column)
     return 1
 
 
@@ -418,8 +310,9 @@ def _pause(key: int, reason: dict[str, Any], *, ground: str) -> None:
     )
 
 
-def _finish_if_done(column: WrittenColumn) -> None:
-    if WrittenText.objects.filter(column=column, state__in=_OPEN).exists():
+def finish_if_done(column: WrittenColumn) -> None:
+    """Finish a column if no text is still to come, within the transaction of the caller."""
+    if WrittenText.objects.filter(column=column, state__in=OPEN_STATES).exists():
         return
     running = WrittenColumn.objects.filter(pk=column.pk, state__in=("running", "paused"))
     if not running.update(state="finished", reason={}):
@@ -434,25 +327,15 @@ def _finish_if_done(column: WrittenColumn) -> None:
     )
 
 
-def _own(actor: Person, table: UploadedTable, *, may_be_used: bool = False) -> WrittenColumn:
-    """Return the locked column of a table of one's own, of which no batch needs the rows now."""
-    access.require_permission(actor, "request_job")
-    column = WrittenColumn.objects.select_for_update().filter(table=table).first()
-    if column is None or table.owner_id != actor.user.pk:
-        raise _unchanged(_("There is no such table of yours."))
-    if not may_be_used and table_uploads.is_needed(table):
-        raise _unchanged(_("A batch has not made the jobs of all its rows yet."))
-    UploadedTable.objects.filter(pk=table.pk).update(used_at=clock.now())
-    return column
-
-
-def _row(table: UploadedTable, position: int) -> UploadedTableRow | None:
+def row_at(table: UploadedTable, position: int) -> UploadedTableRow | None:
+    """Return the locked row at a place; None if there is none."""
     rows = UploadedTableRow.objects.select_for_update().filter(table=table, position=position)
     return rows.first()
 
 
-def _write(row: UploadedTableRow, column: WrittenColumn, text: str) -> None:
-    problem = {} if text else _as_dict(NO_TEXT, row=row.number, column=column.name)
+def write_into(row: UploadedTableRow, column: WrittenColumn, text: str) -> None:
+    """Give a locked row its text; without one, the row has a problem in a batch."""
+    problem = {} if text else as_sentence(NO_TEXT, row=row.number, column=column.name)
     UploadedTableRow.objects.filter(pk=row.pk).update(
         values=[*row.values[:-1], text], problem=problem
     )
@@ -480,11 +363,6 @@ def _blockers(verdicts: Sequence[UnsavedVerdict]) -> tuple[str, ...]:
     return tuple(one.screener for one in verdicts if screening.is_blocked([one]))
 
 
-def _as_dict(message: str, **values: Any) -> dict[str, Any]:
+def as_sentence(message: str, **values: Any) -> dict[str, Any]:
+    """Return a sentence in the form in which it is stored; see `said`."""
     return {"message": message, "values": values}
-
-
-def _unchanged(reason: str) -> TextsUnchanged:
-    return TextsUnchanged(
-        _("The texts stay as they are."), reason=reason, remedy=_("Change it, then try again.")
-    )
