@@ -2072,6 +2072,7 @@ class Migration(migrations.Migration):
                 ('instruction', models.TextField(blank=True, verbose_name='instruction')),
                 ('sources', models.JSONField(default=list, verbose_name='columns sent')),
                 ('language', models.CharField(blank=True, max_length=20, verbose_name='language')),
+                ('max_chars', models.PositiveIntegerField(default=800, verbose_name='characters at most')),
                 ('state', models.CharField(choices=[('running', 'Being written'), ('paused', 'Paused'), ('cancelled', 'Cancelled'), ('finished', 'Finished')], default='running', max_length=9, verbose_name='state')),
                 ('reason', models.JSONField(blank=True, default=dict, verbose_name='reason')),
                 ('failures', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),

@@ -121,6 +121,8 @@ class WrittenColumn(Record):
     #: The names of the columns that are sent.
     sources: models.JSONField[Any, Any] = models.JSONField(_("columns sent"), default=list)
     language = models.CharField(_("language"), max_length=20, blank=True)
+    #: The longest text: the template's variable may take less than any other.
+    max_chars = models.PositiveIntegerField(_("characters at most"), default=800)
     state = models.CharField(_("state"), max_length=9, choices=COLUMN_STATES, default="running")
     #: Why it pauses, as a sentence with its values; empty where a person paused it.
     reason: models.JSONField[Any, Any] = models.JSONField(_("reason"), default=dict, blank=True)

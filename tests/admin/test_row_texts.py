@@ -76,6 +76,8 @@ def test_texts_are_written_changed_and_become_images(
     plan = reverse("admin:imagegen_table_batch", args=[table.pk])
     assert plan in told
 
+    # No longer than the template's variable takes.
+    assert {most for _instruction, _language, most in writer.told} == {200}
     page = browser.get(plan).content.decode()
     sent = fields(page)
     assert sent["map_product"] == "product"

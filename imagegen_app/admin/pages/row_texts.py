@@ -85,16 +85,21 @@ class RowTextsForm(forms.Form):
         fields["language"].choices = conf.languages()
         fields["language"].initial = get_language()
 
-    def request(self, template: str, further: dict[str, str] | None = None) -> TextRequest:
+    def request(
+        self, version: TemplateVersion | None, further: dict[str, str] | None = None
+    ) -> TextRequest:
         """Return what is asked for; the form must be valid."""
         data = self.cleaned_data
+        variables = prompts.variables_from(version.variables) if version else []
+        lengths = {one.name: one.max_chars for one in variables}
         return TextRequest(
             column=data["column"],
             sources=data["sources"],
             instruction=data["instruction"],
             language=data["language"],
-            template=template,
+            template=version.template.slug if version else "",
             further=further or {},
+            max_chars=lengths.get(data["column"]) or text_columns.MAX_TEXT_CHARS,
         )
 
 
@@ -145,7 +150,7 @@ class RowTextPages(Pages):
         further = {variable: path for variable, path in mapping.items() if path}
 
         def start() -> AddedTable:
-            asked = form.request(version.template.slug if version else "", further)
+            asked = form.request(version, further)
             return text_columns.start_for_objects(actor=actor, selection=selection, request=asked)
 
         return self._asked(request, actor, form, rows=len(selection.keys), start=start)
@@ -165,7 +170,7 @@ class RowTextPages(Pages):
         )
 
         def start() -> AddedTable:
-            asked = form.request(version.template.slug if version else "")
+            asked = form.request(version)
             return text_columns.start_for_table(actor=actor, table=table, request=asked)
 
         return self._asked(request, actor, form, rows=table.row_count, start=start)
@@ -197,7 +202,7 @@ class RowTextPages(Pages):
             "previous": max(0, start - PAGE_ROWS) if start else None,
             "following": end if end < total else None,
             "is_own": table.owner_id == actor.user.pk,
-            "most_chars": text_columns.MAX_TEXT_CHARS,
+            "most_chars": column.max_chars,
             "price": text_columns.price(1),
             **_status_context(column, counts),
         }

@@ -72,6 +72,8 @@ class TextRequest:
     template: str = ""
     #: Of objects: further columns by their names, and the paths to their values.
     further: Mapping[str, str] = field(default_factory=dict)
+    #: The longest text, as the variable of the template takes it.
+    max_chars: int = MAX_TEXT_CHARS
 
 
 def is_offered(actor: Actor) -> bool:
@@ -209,7 +211,8 @@ def _start(
     sent = list(request.sources if sources is None else sources)
     _require_size(table)
     instruction = _instruction(request)
-    asked = [table_uploads.digest_of(table), sent, instruction, request.language]
+    how = [instruction, request.language, _max_chars(request)]
+    asked = [table_uploads.digest_of(table), sent, *how]
     digest = hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
     added = table_uploads.store_table(
         actor=actor, name=name, table=table, reading=reading, digest=digest
@@ -223,6 +226,7 @@ def _start(
         instruction=instruction,
         sources=sent,
         language=request.language,
+        max_chars=_max_chars(request),
         currency=conf.get().text_model.currency,
     )
     column.save(force_insert=True)
@@ -297,6 +301,10 @@ def _refusal(reason: str) -> InvalidTextRequest:
 
 def _name(request: TextRequest) -> str:
     return provider_text(request.column, max_chars=MAX_HEADER_CHARS).strip()
+
+
+def _max_chars(request: TextRequest) -> int:
+    return max(1, min(request.max_chars, MAX_TEXT_CHARS))
 
 
 def _instruction(request: TextRequest) -> str:

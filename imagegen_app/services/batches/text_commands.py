@@ -18,7 +18,6 @@ from imagegen_app.services.batches.row_texts import (
     row_at,
     write_into,
 )
-from imagegen_app.services.batches.text_columns import MAX_TEXT_CHARS
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import skip_audit_event, use_case
 from imagegen_app.services.policy import access
@@ -44,10 +43,10 @@ def type_text(*, actor: Person, table: UploadedTable, position: int, text: str) 
     :raises TextsUnchanged: if it is too long, or the table not the person's own or in use.
     """
     column = _own(actor, table)
-    typed = provider_text(" ".join(text.split()), max_chars=MAX_TEXT_CHARS + 1)
-    if len(typed) > MAX_TEXT_CHARS:
+    typed = provider_text(" ".join(text.split()), max_chars=column.max_chars + 1)
+    if len(typed) > column.max_chars:
         raise _unchanged(
-            _("The text is longer than %(most)s characters.") % {"most": MAX_TEXT_CHARS}
+            _("The text is longer than %(most)s characters.") % {"most": column.max_chars}
         )
     row = row_at(table, position)
     if row is None or not row.values:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
-from imagegen_app.services.batches import row_texts, text_columns
+from imagegen_app.services.batches import row_texts
 from imagegen_app.services.gateways import prompt_writing, screening
 from imagegen_app.services.gateways.prompt_writing import Suggestion
 from imagegen_app.services.gateways.text_services import ServiceText
@@ -72,7 +72,7 @@ class RowTextCalls:
             taken.texts,
             instruction=column.instruction,
             language=column.language,
-            max_chars=text_columns.MAX_TEXT_CHARS,
+            max_chars=column.max_chars,
         )
         if self._threads is None:
             self._threads = ThreadPoolExecutor(MAX_CALLS, "imagegen-row-texts")

@@ -31,6 +31,8 @@ from imagegen_app.services.erasure import _rows, scopes
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.gateways.prompt_writing import Suggestion
+from imagegen_app.services.gateways.text_services import ServiceText
 from imagegen_app.services.jobs import text_calls
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.monitoring import doctor
@@ -338,9 +340,7 @@ def test_it_is_deleted_with_its_table(site: Site, writer: type[RowWriter]) -> No
     assert not WrittenText.objects.exists()
     assert not WrittenColumn.objects.exists()
     # What was under way is paid all the same.
-    found = row_texts.prompt_writing.Suggestion(
-        row_texts.prompt_writing.ServiceText("Theirs.", "rows", Decimal("0.004"))
-    )
+    found = Suggestion(ServiceText("Theirs.", "rows", Decimal("0.004")))
     row_texts.keep_answer(taken=taken, before=[], found=found)
     assert TextCall.objects.get().cost == Decimal("0.004")
     assert doctor.violated_invariants() == {}
@@ -350,9 +350,7 @@ def test_a_row_that_was_erased_meanwhile_gets_no_text(site: Site, writer: type[R
     table = started(site)
     (taken,) = row_texts.take(limit=1)
     use_case(audited=False)(UploadedTableRow.objects.filter(table=table).update)(values=[])
-    found = row_texts.prompt_writing.Suggestion(
-        row_texts.prompt_writing.ServiceText("Oak stool.", "rows", Decimal("0.004"))
-    )
+    found = Suggestion(ServiceText("Oak stool.", "rows", Decimal("0.004")))
     row_texts.keep_answer(taken=taken, before=[], found=found)
     driver.drive(seconds=20)
 

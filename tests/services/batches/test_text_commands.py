@@ -18,6 +18,8 @@ from imagegen_app.services.batches import (
 from imagegen_app.services.batches.lifecycle import TableSource
 from imagegen_app.services.batches.row_sources import TableRows
 from imagegen_app.services.batches.text_commands import TextsUnchanged
+from imagegen_app.services.gateways.prompt_writing import Suggestion
+from imagegen_app.services.gateways.text_services import ServiceText
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import NotPermitted
 from imagegen_app.services.worker import driver
@@ -82,9 +84,7 @@ def test_a_text_typed_while_one_is_written_stays(site: Site, writer: type[RowWri
     table = started(site)
     taken = row_texts.take(limit=1)[0]
     text_commands.type_text(actor=site.actor, table=table, position=0, text="Mine.")
-    found = row_texts.prompt_writing.Suggestion(
-        row_texts.prompt_writing.ServiceText("Theirs.", "rows", Decimal("0.004"))
-    )
+    found = Suggestion(ServiceText("Theirs.", "rows", Decimal("0.004")))
     row_texts.keep_answer(taken=taken, before=[], found=found)
 
     assert texts_of(table)[0] == "Mine."
