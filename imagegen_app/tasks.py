@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from imagegen_app import conf
-from imagegen_app.services.batches import row_jobs
+from imagegen_app.services.batches import row_jobs, row_texts
 from imagegen_app.services.foundation import wakeups
 from imagegen_app.services.foundation.wakeups import wake_now
 from imagegen_app.services.jobs import leases, text_calls
@@ -35,7 +35,7 @@ def run_drive() -> None:
         # One cheap look first: mostly another drive has claimed the slot, and a job waits for us.
         if (
             wakeups.is_slot_free("drive", seconds=seconds)
-            and (leases.any_unfinished() or row_jobs.has_pending_rows() or text_calls.has_waiting())
+            and _has_work()
             and wakeups.claim_slot("drive", seconds=seconds)
         ):
             wake_now("drive", delay=seconds)
@@ -44,6 +44,15 @@ def run_drive() -> None:
     except Exception as error:  # noqa: BLE001 - an engine would store or repeat the error
         # The sweep enqueues again.
         _log_failure("drive", error)
+
+
+def _has_work() -> bool:
+    return (
+        leases.any_unfinished()
+        or row_jobs.has_pending_rows()
+        or text_calls.has_waiting()
+        or row_texts.has_waiting()
+    )
 
 
 def run_sweep() -> None:

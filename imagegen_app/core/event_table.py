@@ -306,6 +306,23 @@ ROWS: Final[tuple[EventRow, ...]] = (
         gettext_noop("An uploaded table with {rows} rows was deleted ({ground})."),
         ("file_name",),
     ),
+    EventRow(
+        "row_texts.requested",
+        "info",
+        gettext_noop("{actor} asked for a text for each of {rows} rows of a table."),
+    ),
+    EventRow("row_texts.paused", "notice", gettext_noop("The texts of {object} are paused.")),
+    EventRow("row_texts.resumed", "info", gettext_noop("The texts of {object} are continued.")),
+    EventRow(
+        "row_texts.cancelled", "notice", gettext_noop("{actor} cancelled the texts of {object}.")
+    ),
+    EventRow("row_texts.finished", "info", gettext_noop("The texts of {object} are written.")),
+    EventRow(
+        "row_texts.asked_again",
+        "info",
+        gettext_noop("{actor} asked for {rows} texts of {object} again."),
+    ),
+    EventRow("row_texts.edited", "info", gettext_noop("{actor} typed a text of {object} by hand.")),
     EventRow("batch.paused", "notice", gettext_noop("{object} was paused.")),
     EventRow("batch.resumed", "notice", gettext_noop("{object} continues.")),
     EventRow(

@@ -162,6 +162,8 @@ class AssetSelect(forms.Select):
     actor: Person | None = None
     #: Address of the AI history of the object that the form is about; empty for none.
     history: str = ""
+    #: The place of the image, whose texts the studio may suggest a prompt from; empty for none.
+    texts: str = ""
 
     def optgroups(
         self, name: str, value: list[str], attrs: dict[str, Any] | None = None
@@ -190,7 +192,7 @@ class AssetSelect(forms.Select):
         chosen = self._chosen(value)
         may_generate = self.actor is None or access.has_permission(self.actor, "request_job")
         context["widget"] |= {
-            "studio": find_admin_url("imagegen_studio") if may_generate else "",
+            "studio": self._studio_url() if may_generate else "",
             "library": _library_url({}),
             "preview": "" if chosen is None else delivery.preview_url(chosen),
             "preview_alt": "" if chosen is None else chosen.alt_text,
@@ -199,6 +201,11 @@ class AssetSelect(forms.Select):
             "history": self.history,
         }
         return context
+
+    def _studio_url(self) -> str:
+        address = find_admin_url("imagegen_studio")
+        query = urlencode({"texts": self.texts}) if self.texts else ""
+        return f"{address}?{query}" if address and query else address
 
     def _quick_actions(self, asset: Asset) -> list[OperationLink]:
         return [] if self.actor is None else _quick_links(self.actor, asset)

@@ -50,7 +50,7 @@ from imagegen_app.models.templates import (
     TemplateGroup,
     TemplateVersion,
 )
-from imagegen_app.models.text_calls import TextCall
+from imagegen_app.models.text_calls import TextCall, WrittenColumn, WrittenText
 from imagegen_app.models.uploaded_tables import UploadedTable, UploadedTableRow
 from imagegen_app.models.workers import PeriodicRun, WebhookDelivery, Worker
 from imagegen_app.models.workflows import WorkflowVersion
@@ -115,4 +115,6 @@ __all__ = [
     "WebhookDelivery",
     "Worker",
     "WorkflowVersion",
+    "WrittenColumn",
+    "WrittenText",
 ]

@@ -1,4 +1,4 @@
-"""Define the interface of a text model, which suggests a prompt or improves one."""
+"""Define the interface of a text model, which suggests prompts, improves them and writes texts."""
 
 from __future__ import annotations
 
@@ -51,5 +51,21 @@ class TextModel(Protocol):
         """Improve a prompt as a person wishes, such as `warmer light`; an empty wish leaves it open.
 
         :raises TextModelFailed: if no suggestion is possible.
+        """
+        ...
+
+
+class RowTextModel(Protocol):
+    """Writes a text for each row of a table; a text model may do so, too."""
+
+    def write_text(
+        self, texts: Mapping[str, str], *, instruction: str, language: str, max_chars: int
+    ) -> WrittenPrompt:
+        """Write one text about what a row says, as a person instructs, such as `one sentence of mood`.
+
+        `texts` holds the values of the row, by the names of their columns; `language` is a code such as
+        `de`. The text has at most `max_chars` characters.
+
+        :raises TextModelFailed: if no text is possible.
         """
         ...

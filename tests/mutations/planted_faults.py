@@ -901,6 +901,14 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
         "An editor is offered a prompt that ends in the middle.",
     ),
     PlantedFault(
+        "typed_text_replaced",
+        "services/batches/row_texts.py",
+        'filter(pk=key, state="asked", call=call)',
+        "filter(pk=key)",
+        ("services/batches/test_row_texts.py",),
+        "What an editor typed for a row is replaced by the text model's answer.",
+    ),
+    PlantedFault(
         "captions_paid_again",
         "services/worker/_captions.py",
         "remembered.get(image.original.sha256) or _described(image, purpose)",

@@ -72,6 +72,19 @@ EXCEPTIONS = {
     "batches.table_uploads.add_table": (
         "the same content again is the table that it made; see test_table_uploads"
     ),
+    "batches.text_columns.start_for_table": (
+        "the same request again is the table that it made; see test_row_texts"
+    ),
+    "batches.text_columns.start_for_objects": (
+        "the same request again is the table that it made; see test_row_texts"
+    ),
+    "batches.text_commands.pause": "needs a text model; a second press does nothing: see test_text_commands",
+    "batches.text_commands.resume": "needs a text model; a second press does nothing: see test_text_commands",
+    "batches.text_commands.cancel": "needs a text model; a second press does nothing: see test_text_commands",
+    "batches.text_commands.type_text": "the same text again changes nothing; see test_text_commands",
+    "batches.text_commands.ask_again": (
+        "needs a text model; a text that is on its way is asked for once: see test_row_texts"
+    ),
     "worker.sweep.sweep": "is repeated by design; see tests/services/worker",
     "worker.webhook_inbox.receive": "a provider repeats deliveries; see tests/webhooks",
 }

@@ -13,9 +13,10 @@ from imagegen_app.providers.chat_service import InvalidOption
 from imagegen_app.providers.credentials import Credential
 from imagegen_app.providers.http import BlockingClient, Connection
 from imagegen_app.testing.contract.bench import KEY, KEY_VARIABLE
+from imagegen_app.testing.simulator.bill import fingerprint
 from imagegen_app.testing.simulator.process import SimulatorProcess
 from imagegen_app.writing.base import TextModelFailed
-from imagegen_app.writing.openai_chat import OpenAIChatTextModel
+from imagegen_app.writing.openai_chat import ROW_TEXT, OpenAIChatTextModel
 
 HOSTED = Credential("chat", ("env:NOBODY_READS_IT",), frozenset({"api.openai.com"}))
 
@@ -122,3 +123,22 @@ def test_the_server_is_asked_free_of_charge_whether_it_has_the_model(
     assert text_model(service).availability_problem() == ""
     assert text_model(service).check_key() is True
     assert json.dumps(service.bill()["entries"]) == "[]"
+
+
+def test_the_text_of_a_row_follows_the_instruction(service: SimulatorProcess) -> None:
+    found = text_model(service).write_text(
+        {"Name": "Stool {max_chars}", "Material": "oak"},
+        instruction="A sentence of mood.",
+        language="de",
+        max_chars=500,
+    )
+
+    assert found.text == "A sentence of mood: Stool {max_chars}, oak."
+    assert found.cost is not None
+    (asked,) = service.bill()["entries"]
+    rules = ROW_TEXT.format(max_chars=500, language="de")
+    data = {
+        "instruction": "A sentence of mood.",
+        "texts": {"Name": "Stool {max_chars}", "Material": "oak"},
+    }
+    assert asked["fingerprint"] == fingerprint(f"{rules} {json.dumps(data)}")

@@ -5,15 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from imagegen_app.admin.pages.batch_form import BatchForm, TableBatchForm
 from imagegen_app.core import column_guesses, prompts
+from imagegen_app.forms.admin_urls import admin_url
 from imagegen_app.services.batches import (
     earlier_results,
     object_matching,
+    row_texts,
     table_uploads,
 )
 from imagegen_app.services.batches.lifecycle import TableSource
@@ -91,6 +94,10 @@ class BatchRows(ABC):
         """Return what else the template shows of the rows."""
         return {}
 
+    def texts_url(self) -> str:
+        """Return the address of the page that has texts written for these rows; empty for none."""
+        return ""
+
 
 class SelectedRows(BatchRows):
     """Objects that a person selected in a list."""
@@ -151,6 +158,10 @@ class SelectedRows(BatchRows):
     def start_arguments(self, form: BatchForm) -> dict[str, Any]:
         return {"target": self._selection.target}
 
+    def texts_url(self) -> str:
+        query = urlencode({"target": self._selection.target.path})
+        return f"{admin_url('imagegen_object_texts')}?{query}"
+
     def earlier(self, form: BatchForm, source: RowSource) -> list[EarlierResults]:
         return earlier_results.earlier_results(
             actor=self.actor, keys=source.keys, target=self._selection.target
@@ -181,6 +192,8 @@ class UploadedRows(BatchRows):
         """The template of the last batch of this table, else that of the objects that it is about."""
         if self._batches:
             return str(self._batches[0].template_version.template.slug)
+        if self.table.reading.get("template"):
+            return str(self.table.reading["template"])
         target = content_fields.target_by_path(self._objects_guess.partition("|")[0])
         return target.template if target is not None else ""
 
@@ -195,6 +208,8 @@ class UploadedRows(BatchRows):
     @cached_property
     def _objects_guess(self) -> str:
         choices = [value for value, _label in self._objects]
+        if self.table.reading.get("objects") in choices:
+            return str(self.table.reading["objects"])
         return object_matching.guess_match(choices, self._sample_keys())
 
     @cached_property
@@ -206,6 +221,8 @@ class UploadedRows(BatchRows):
 
     @cached_property
     def _key_guess(self) -> str:
+        if self.table.reading.get("key") in self.table.columns:
+            return str(self.table.reading["key"])
         return column_guesses.guess_key(self.table.columns, self._sample)
 
     def form(self, data: Any, version: TemplateVersion | None) -> TableBatchForm:
@@ -229,6 +246,9 @@ class UploadedRows(BatchRows):
                 )[0]
             ),
         )
+
+    def texts_url(self) -> str:
+        return admin_url("imagegen_table_texts", self.table.pk)
 
     def _guesses(self, version: TemplateVersion | None) -> Mapping[str, str]:
         if version is None:
@@ -289,6 +309,7 @@ class UploadedRows(BatchRows):
             "image_columns": [column for column in unused if column in images],
             "unused_columns": [column for column in unused if column not in images],
             "table_batches": self._batches,
+            "written": row_texts.column_of(self.table),
             "is_own_table": self.table.owner_id == self.actor.user.pk,
         }
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 #: For which field or object an image is wanted.
-_PURPOSE: Final = ("embed", "field", "target", "object")
+_PURPOSE: Final = ("embed", "field", "target", "object", "texts")
 
 
 def opened_for(request: HttpRequest, *names: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -21,6 +22,7 @@ from imagegen_app.services.batches import (
     row_images,
     row_sources,
     selections,
+    text_columns,
 )
 from imagegen_app.services.batches.row_checks import RowCheck
 from imagegen_app.services.job_requests.values import InvalidJobRequest
@@ -115,6 +117,7 @@ class PlanPages(Pages):
             "refusal": refusal,
             "total": rows.row_count * max(1, len(form.chosen_shots())),
             "is_pause_set": form.is_pause_set,
+            "texts_url": _texts_url(actor, rows, version),
             **rows.context(form),
         }
         return self.page(request, "imagegen_app/admin/batch/new.html", context)
@@ -311,6 +314,14 @@ def _with_images(actor: Person, rows: Sequence[PlannedRow]) -> list[dict[str, An
         }
         for row, shown in zip(rows, images, strict=True)
     ]
+
+
+def _texts_url(actor: Person, rows: BatchRows, version: TemplateVersion | None) -> str:
+    """Return where texts for the rows can be asked for; empty where that is not offered."""
+    url = rows.texts_url() if text_columns.is_offered(actor) else ""
+    if not url or version is None:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'template': version.template.slug})}"
 
 
 def _withdrawn(slug: str | bool, version: TemplateVersion | None) -> ActionRefused | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.utils.text import Truncator
 
 from imagegen_app.admin.pages.studio_starts import shown_object
-from imagegen_app.services.gateways import content_fields, prompt_writing
+from imagegen_app.services.gateways import content_fields, prompt_writing, surrounding_texts
 from imagegen_app.services.job_requests import prompt_suggestions
 from imagegen_app.services.library.comparison import word_differences
 from imagegen_app.services.policy.access import ActionRefused
@@ -61,7 +61,12 @@ def prompt_help(request: HttpRequest, actor: Person, form: StudioForm) -> Prompt
         return None
     found = shown_object(request)
     texts = {} if found is None else content_fields.texts_for(*found)
-    source = Truncator(str(found[1])).chars(_MAX_NAME_CHARS) if found is not None and texts else ""
+    name = "" if found is None else str(found[1])
+    if not texts:
+        place = str(request.GET.get("texts", ""))
+        around = surrounding_texts.texts_around(place, actor=actor) if place else None
+        texts, name = ({}, "") if around is None else (dict(around.texts), around.label)
+    source = Truncator(name).chars(_MAX_NAME_CHARS) if texts else ""
     posted: Any = request.POST
     wish = str(posted.get("wish", ""))[: prompt_writing.MAX_WISH_CHARS]
     if not {"improve_prompt", "suggest_prompt"} & set(posted):

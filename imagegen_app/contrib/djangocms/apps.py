@@ -23,9 +23,13 @@ class ImagegenDjangocmsConfig(AppConfig):
         super().import_models()
 
     def ready(self) -> None:
-        from imagegen_app.contrib.djangocms import page_history  # noqa: PLC0415 - models must be ready
+        from imagegen_app.contrib.djangocms import (  # noqa: PLC0415 - models must be ready
+            page_history,
+            page_texts,
+        )
 
         page_history.register()
+        page_texts.register()
         # Publishing can be observed and refused only if pages are versioned.
         if apps.is_installed("djangocms_versioning"):
             from imagegen_app.contrib.djangocms import publish_checks  # noqa: PLC0415 - models must be ready

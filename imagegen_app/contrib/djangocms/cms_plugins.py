@@ -9,7 +9,7 @@ from cms.plugin_base import CMSPluginBase
 from cms.plugin_pool import plugin_pool
 from django.utils.translation import gettext_lazy as _
 
-from imagegen_app.contrib.djangocms import page_history
+from imagegen_app.contrib.djangocms import page_history, page_texts
 from imagegen_app.contrib.djangocms.models import GeneratedImage
 from imagegen_app.core.states import ReviewState
 from imagegen_app.forms.fields import AssetChoiceField
@@ -60,6 +60,7 @@ class GeneratedImagePlugin(CMSPluginBase):  # type: ignore[misc]  # the CMS has 
             # Otherwise saving another field of the form would silently clear this one.
             field.queryset = field.queryset | Asset.objects.filter(pk=obj.asset_id)
         _select_of(field).history = page_history.history_url(request, obj)
+        _select_of(field).texts = page_texts.place_of(request, obj)
         if not access.has_permission(access.actor_for(request.user), "place_asset"):
             field.disabled = True
             field.help_text = _("You do not have permission to place images. %(contact)s") % {

@@ -19,7 +19,7 @@ from imagegen_app.services.batches import row_images
 from imagegen_app.services.gateways import content_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from django.db.models import Model, QuerySet
 
@@ -354,6 +354,14 @@ def _objects(target: Target) -> QuerySet[Any]:
     manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
     # In a replica, an object that was made a moment ago seems not to exist.
     return manager.using(router.db_for_write(target.model))
+
+
+def objects_of(target: Target, keys: Sequence[str], *, related: set[str]) -> Iterator[Model]:
+    """Yield the objects with these keys that exist, with what they are related to."""
+    rows = _objects(target)
+    rows = rows.select_related(*sorted(related)) if related else rows
+    for start in range(0, len(keys), _AT_ONCE):
+        yield from rows.filter(pk__in=keys[start : start + _AT_ONCE])
 
 
 def _is_valid(column: Any, value: str) -> bool:

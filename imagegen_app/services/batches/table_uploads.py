@@ -16,7 +16,13 @@ from imagegen_app import conf, database
 from imagegen_app.core.actors import Person, System
 from imagegen_app.core.csv_tables import DELIMITERS, ENCODINGS, read_csv
 from imagegen_app.core.uploaded_tables import MAX_TABLE_BYTES, ReadTable, TableError
-from imagegen_app.models import Batch, UploadedTable, UploadedTableRow
+from imagegen_app.models import (
+    Batch,
+    UploadedTable,
+    UploadedTableRow,
+    WrittenColumn,
+    WrittenText,
+)
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import skip_audit_event, use_case
 from imagegen_app.services.gateways import workbooks
@@ -84,7 +90,9 @@ def add_table(
         table, reading = _read(data, encoding=encoding, delimiter=delimiter, sheet=sheet)
     except TableError as error:
         raise _unreadable(_(error.message) % error.values) from None
-    return _store(actor=actor, name=name, table=table, reading=reading)
+    return store_table(
+        actor=actor, name=name, table=table, reading=reading, digest=digest_of(table)
+    )
 
 
 def _unreadable(reason: str) -> InvalidTable:
@@ -106,8 +114,10 @@ def _read(
 
 
 @use_case()
-def _store(*, actor: Person, name: str, table: ReadTable, reading: Mapping[str, str]) -> AddedTable:
-    digest = _digest(table)
+def store_table(
+    *, actor: Person, name: str, table: ReadTable, reading: Mapping[str, str], digest: str
+) -> AddedTable:
+    """Store the rows of a checked table; one of the same person and digest is stored once."""
     known = UploadedTable.objects.select_for_update().filter(owner=actor.user, digest=digest)
     if (found := known.first()) is not None:
         return _used_again(found, name=name, reading=reading)
@@ -159,7 +169,8 @@ def _used_again(table: UploadedTable, *, name: str, reading: Mapping[str, str]) 
     return AddedTable(table, is_known=True)
 
 
-def _digest(table: ReadTable) -> str:
+def digest_of(table: ReadTable) -> str:
+    """Return a hash of a table's columns and rows."""
     rows = [
         (row.number, row.values, None if row.problem is None else row.problem.as_dict())
         for row in table.rows
@@ -208,7 +219,7 @@ def delete_table(*, actor: Person, key: UUID) -> None:
             reason=_("There is no such table of yours."),
             remedy=_("Ask the person who uploaded it."),
         )
-    if _unfinished().filter(table=table).exists():
+    if is_needed(table):
         raise InvalidTable(
             _("The table was not deleted."),
             reason=_("A batch has not made the jobs of all its rows yet."),
@@ -249,8 +260,15 @@ def _delete(table: UploadedTable, *, actor: Actor, ground: str) -> None:
         data={"rows": rows, "ground": ground},
     )
     Batch.objects.filter(table=table).update(table=None)
+    WrittenText.objects.filter(column__table=table).delete()
+    WrittenColumn.objects.filter(table=table).delete()
     UploadedTableRow.objects.filter(table=table).delete()
     UploadedTable.objects.filter(pk=table.pk).delete()
+
+
+def is_needed(table: UploadedTable) -> bool:
+    """Return whether a batch has not made the jobs of all rows of a table yet."""
+    return bool(_unfinished().filter(table=table).exists())
 
 
 def _unfinished() -> QuerySet[Batch]:

@@ -24,6 +24,7 @@ from imagegen_app.models import (
     UploadedTable,
     UploadedTableRow,
     WebhookDelivery,
+    WrittenColumn,
 )
 from imagegen_app.services.erasure.scopes import KEYS_AT_ONCE, PROMPT_FIELDS
 from imagegen_app.services.gateways import content_fields, manifests
@@ -116,6 +117,8 @@ def table_blankings(scope: ErasureScope, keys: Sequence[UUID]) -> Iterator[Blank
         tables = UploadedTable.objects.filter(owner__in=_account(scope))
         yield _blanking(tables, name="", columns=[], notes=[], digest=OWN_KEY)
         yield _blanking(UploadedTableRow.objects.filter(table__in=tables), **_ERASED_ROW)
+        columns = WrittenColumn.objects.filter(table__in=tables)
+        yield _blanking(columns, name="", instruction="", sources=[])
     for chunk in chunks(keys):
         jobs = Job.objects.filter(pk__in=chunk, batch__table__isnull=False).exclude(row_key="")
         wanted: dict[UUID, set[str]] = {}

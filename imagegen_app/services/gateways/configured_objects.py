@@ -53,6 +53,14 @@ def _build(backend: str, options: str) -> Any:
     return import_string(backend)(**values)
 
 
+def has_method(backend: str, name: str) -> bool:
+    """Return whether a class of the settings has a method; not if it cannot be imported."""
+    try:
+        return callable(getattr(import_string(backend), name, None))
+    except Exception:  # noqa: BLE001 - a site's own module may raise anything; the checks report it
+        return False
+
+
 class TimeLimit:
     """Calls of one kind of object, each in a thread of its own that is given up after a while."""
 

@@ -95,6 +95,43 @@ def improve(prompt: str, *, wish: str, max_chars: int = MAX_PROMPT_CHARS) -> Sug
     )
 
 
+def can_write_rows() -> bool:
+    """Return whether the site has a text model that writes texts for the rows of tables."""
+    backend = conf.get().text_model.backend
+    return bool(backend) and configured_objects.has_method(backend, "write_text")
+
+
+def row_text_call(
+    texts: Mapping[str, str], *, instruction: str, language: str, max_chars: int
+) -> Callable[[], ServiceText]:
+    """Return the call that has the text of one row written; it may be made in any thread.
+
+    Here the credential is looked up, for which the caller's thread has a database.
+    """
+    entry = conf.get().text_model
+    cut = {name: text[:MAX_TEXT_CHARS] for name, text in texts.items()}
+    try:
+        text_model = build_text_model(entry)
+    except Exception as error:  # noqa: BLE001 - a site's own class may raise anything
+        log_failure(entry, error)
+        return ServiceText
+    return lambda: text_of(
+        entry,
+        text_model,
+        lambda m: m.write_text(
+            cut, instruction=instruction, language=language, max_chars=max_chars
+        ),
+        limit=_limit,
+        failure=TextModelFailed,
+        max_chars=max_chars,
+    )
+
+
+def screened(answer: ServiceText) -> Suggestion:
+    """Have the content checks of texts decide about an answer; a blocked one loses its text."""
+    return _screened(answer)
+
+
 def _asked(ask: Callable[[TextModel], WrittenPrompt], max_chars: int) -> ServiceText:
     entry = conf.get().text_model
     try:

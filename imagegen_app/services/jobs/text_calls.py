@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from imagegen_app.core.actors import Actor
 
-Task = Literal["alt_text", "suggest_prompt", "improve_prompt"]
+Task = Literal["alt_text", "suggest_prompt", "improve_prompt", "row_text"]
 State = Literal["succeeded", "failed", "blocked"]
 #: How long a call may be under way before its outcome counts as lost: longer than any limit of time in
 #: the settings, and than the content checks of what it answers.
@@ -34,6 +34,7 @@ _PURPOSES: Final = {
     "alt_text": "captioning",
     "suggest_prompt": "writing",
     "improve_prompt": "writing",
+    "row_text": "writing",
 }
 _ENDS: Final[dict[State, str]] = {
     "succeeded": "text.succeeded",

@@ -24,6 +24,7 @@ from imagegen_app.services.worker._certificate_watch import CertificateWatch
 from imagegen_app.services.worker._description_calls import DescriptionCalls
 from imagegen_app.services.worker._job_steps import JobSteps
 from imagegen_app.services.worker._provider_pauses import PausedProviders
+from imagegen_app.services.worker._row_text_calls import RowTextCalls
 
 if TYPE_CHECKING:
     from imagegen_app.models import Job
@@ -66,6 +67,7 @@ class Driver:
         self.steps = JobSteps(loop, pauses=self.pauses)
         self.certificate = CertificateWatch()
         self.descriptions = DescriptionCalls()
+        self.row_texts = RowTextCalls()
         self._next_heartbeat = self._next_look_for_rows = time.monotonic()
 
     def run(self) -> int:
@@ -79,7 +81,11 @@ class Driver:
             # In chunks between two steps, so that thousands of batch rows do not delay calls.
             prepared = may_claim and self._prepare()
             self.descriptions.finish()
-            if claimed or self.steps.running or prepared or self.descriptions.is_running:
+            # What ends makes room for the next one at once.
+            if self.row_texts.finish() and may_claim:
+                self.row_texts.start()
+            is_writing = self.descriptions.is_running or self.row_texts.is_running
+            if claimed or self.steps.running or prepared or is_writing:
                 idle_since = None
             elif not may_claim:
                 return self.steps.taken
@@ -95,16 +101,18 @@ class Driver:
     def close(self) -> None:
         """Finish what is under way, and close the connections."""
         self.descriptions.close()
+        self.row_texts.close()
         self.steps.close()
 
     def _prepare(self) -> bool:
         """Create jobs for the next rows of some batch; return whether there were any.
 
-        Images that wait for a description are looked for as often.
+        Images that wait for a description are looked for as often, and rows that wait for a text.
         """
         if time.monotonic() < self._next_look_for_rows:
             return False
         self.descriptions.start()
+        self.row_texts.start()
         prepared = row_jobs.create_next_jobs()
         if not prepared:
             self._next_look_for_rows = time.monotonic() + LOOK_FOR_ROWS_SECONDS

@@ -15,7 +15,7 @@ from imagegen_app.core.failpoints import failpoint
 from imagegen_app.core.states import LIVE_ATTEMPT_STATES, JobState
 from imagegen_app.models import Attempt, Job, WebhookDelivery
 from imagegen_app.services.audit import log_key, publication, sealing
-from imagegen_app.services.batches import row_jobs, table_uploads
+from imagegen_app.services.batches import row_jobs, row_texts, table_uploads
 from imagegen_app.services.foundation import clock, db_session, outbox, wakeups
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.foundation.wakeups import wake_now
@@ -69,6 +69,7 @@ def sweep() -> int:
         make_resendable_due()
         grant_expiry.record_expired(WORKER_ACTOR)
         text_calls.end_lost(WORKER_ACTOR)
+        row_texts.end_lost()
         table_uploads.delete_expired()
     if found.must_place:
         scheduled_placements.place_due()
@@ -144,7 +145,12 @@ def _look() -> _Found:
     due = Job.objects.due(clock.now()).count()
     found = _Found(
         due_jobs=due,
-        is_work_due=bool(due) or row_jobs.has_pending_rows() or text_calls.has_waiting(),
+        is_work_due=(
+            bool(due)
+            or row_jobs.has_pending_rows()
+            or text_calls.has_waiting()
+            or row_texts.has_waiting()
+        ),
         must_seal=sealing.is_due(),
         must_publish=(
             publication.has_places()

@@ -291,6 +291,9 @@ def _prompt(text: str) -> str:
         asked = None
     if not isinstance(asked, dict):
         return "There is no image."
+    if isinstance(asked.get("texts"), dict) and "instruction" in asked:
+        told = ", ".join(str(one) for one in asked["texts"].values())
+        return f"{str(asked['instruction']).rstrip('. ')}: {told}."
     if isinstance(asked.get("texts"), dict):
         return f"{', '.join(str(one) for one in asked['texts'].values())}, in soft daylight."
     parts = (str(asked.get("prompt", "")).rstrip(". "), str(asked.get("wish", "")).rstrip(". "))
