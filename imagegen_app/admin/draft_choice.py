@@ -71,9 +71,10 @@ def draft_response(request: HttpRequest, obj: PromptTemplate) -> HttpResponse | 
 
 def shown_context(form: Any, obj: PromptTemplate | None) -> dict[str, Any]:
     """Return which version the form shows, where that is not simply the published one."""
-    shown, draft = form.shown, template_publishing.newest_draft(obj) if obj else None
+    if obj is None:
+        return {}
     return {
-        "shown_version": None if shown is None or shown == obj.current else shown,
-        "newest_draft": draft,
-        "published_version": obj.current if obj else None,
+        "shown_version": None if form.shown == obj.current else form.shown,
+        "newest_draft": template_publishing.newest_draft(obj),
+        "published_version": obj.current,
     }

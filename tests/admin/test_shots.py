@@ -15,7 +15,7 @@ from imagegen_app.core.actors import System
 from imagegen_app.core.shots import Shot
 from imagegen_app.models import Asset, Batch, Job, Placement, PromptTemplate
 from imagegen_app.services.gateways import content_fields
-from imagegen_app.services.job_requests import template_drafts, templates
+from imagegen_app.services.job_requests import template_drafts, template_publishing
 from imagegen_app.services.library import recipes, summary
 from imagegen_app.services.policy import access
 from imagegen_app.services.worker import driver
@@ -57,7 +57,7 @@ def version(shop: Any) -> TemplateVersion:
     template = PromptTemplate.objects.get(slug="product-still-life")
     draft = template_drafts.draft_of(template.current)  # type: ignore[arg-type]  # published
     draft = replace(draft, shots=SHOTS)
-    return templates.publish(actor=System("test"), template=template, draft=draft)
+    return template_publishing.publish(actor=System("test"), template=template, draft=draft)
 
 
 def test_shots_are_written_as_rows_and_stored_in_their_order(signed_in: Client) -> None:
@@ -314,7 +314,7 @@ def test_two_versions_differ_in_the_shots_by_name(
         template_drafts.draft_of(version),
         shots=[SHOTS[2], replace(SHOTS[0], text="from the front")],
     )
-    templates.publish(actor=System("test"), template=template, draft=fewer)
+    template_publishing.publish(actor=System("test"), template=template, draft=fewer)
     page = admin_client.get(
         reverse("admin:imagegen_prompttemplate_versions", args=[template.pk]),
         {"left": version.number, "right": version.number + 1},
