@@ -250,6 +250,11 @@ class Asset(Record):
                 fields=["needs_words", "-created_at", "-id"], name="imagegen_asset_wordless"
             ),
             models.Index(fields=["colour", "-created_at", "-id"], name="imagegen_asset_colour"),
+            # None of very many may have both: without it, the library reads them all.
+            models.Index(
+                fields=["colour", "review_state", "-created_at", "-id"],
+                name="imagegen_asset_colour_at",
+            ),
         ]
         permissions = [
             ("approve_asset", "Can approve, reject and withdraw images"),
