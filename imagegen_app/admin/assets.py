@@ -15,6 +15,7 @@ from imagegen_app.admin import list_search
 from imagegen_app.admin.asset_page import AssetPageAdmin
 from imagegen_app.admin.base import EMPTY
 from imagegen_app.admin.owned import state_badge, thumbnail
+from imagegen_app.admin.pages.library_actions import tell_approved
 from imagegen_app.admin.parameters import is_storable
 from imagegen_app.core.actors import System
 from imagegen_app.forms.admin_urls import admin_url
@@ -23,6 +24,7 @@ from imagegen_app.services.library import (
     alt_texts,
     asset_search,
     asset_table,
+    bulk_approval,
     review,
     summary,
     takedown,
@@ -151,14 +153,12 @@ class AssetAdmin(AssetPageAdmin):
 
     @admin.action(description=gettext_lazy("Approve"), permissions=["review"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Asset]) -> None:
-        self.apply_to_each(
-            request,
-            queryset,
-            lambda actor, asset: review.approve(actor=actor, asset=asset),
-            done=lambda n: (
-                ngettext("%(n)s image was approved.", "%(n)s images were approved.", n) % {"n": n}
-            ),
-        )
+        try:
+            outcome = bulk_approval.approve_all(actor=self.actor(request), assets=queryset)
+        except ActionRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            tell_approved(request, outcome)
 
     @admin.action(description=gettext_lazy("Reject…"), permissions=["review"])
     def reject(self, request: HttpRequest, queryset: QuerySet[Asset]) -> HttpResponse | None:
