@@ -15,7 +15,6 @@ from imagegen_app.admin import list_search
 from imagegen_app.admin.asset_page import AssetPageAdmin
 from imagegen_app.admin.base import EMPTY
 from imagegen_app.admin.owned import state_badge, thumbnail
-from imagegen_app.admin.pages.library_actions import tell_approved
 from imagegen_app.admin.parameters import is_storable
 from imagegen_app.core.actors import System
 from imagegen_app.forms.admin_urls import admin_url
@@ -24,7 +23,6 @@ from imagegen_app.services.library import (
     alt_texts,
     asset_search,
     asset_table,
-    bulk_approval,
     review,
     summary,
     takedown,
@@ -153,6 +151,11 @@ class AssetAdmin(AssetPageAdmin):
 
     @admin.action(description=gettext_lazy("Approve"), permissions=["review"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Asset]) -> None:
+        from imagegen_app.admin.pages.library_actions import (  # noqa: PLC0415 - no site starts with it
+            tell_approved,
+        )
+        from imagegen_app.services.library import bulk_approval  # noqa: PLC0415 - as above
+
         try:
             outcome = bulk_approval.approve_all(actor=self.actor(request), assets=queryset)
         except ActionRefused as refusal:

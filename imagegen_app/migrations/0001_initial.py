@@ -1749,7 +1749,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='asset',
-            index=models.Index(fields=['colour', 'review_state', '-created_at', '-id'], name='imagegen_asset_colour_at'),
+            index=models.Index(fields=['colour', 'review_state', '-created_at', '-id'], name='imagegen_asset_tint'),
         ),
         migrations.AddIndex(
             model_name='attempt',

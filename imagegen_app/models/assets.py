@@ -250,10 +250,8 @@ class Asset(Record):
                 fields=["needs_words", "-created_at", "-id"], name="imagegen_asset_wordless"
             ),
             models.Index(fields=["colour", "-created_at", "-id"], name="imagegen_asset_colour"),
-            # None of very many may have both: without it, the library reads them all.
             models.Index(
-                fields=["colour", "review_state", "-created_at", "-id"],
-                name="imagegen_asset_colour_at",
+                fields=["colour", "review_state", "-created_at", "-id"], name="imagegen_asset_tint"
             ),
         ]
         permissions = [
@@ -268,8 +266,11 @@ class Asset(Record):
     def get_review_state_display(self) -> str:  # type: ignore[no-redef]  # Django keeps our own
         """Return the state in words; one that nobody was asked to review is a draft."""
         if self.review_state == ReviewState.PENDING.value and self.review_requested_at is None:
-            draft = pgettext("state of an image", "Draft")
-            return draft if self.sent_back_at is None else gettext("Sent back")
+            return (
+                gettext("Sent back")
+                if self.sent_back_at
+                else pgettext("state of an image", "Draft")
+            )
         return str(LABELS[ReviewState][ReviewState(self.review_state)])
 
     def __str__(self) -> str:
