@@ -231,7 +231,6 @@ class Asset(Record):
                 fields=["review_state", "-created_at", "-id"], name="imagegen_asset_review_queue"
             ),
             models.Index(fields=["is_in_doubt", "-created_at", "-id"], name="imagegen_asset_doubt"),
-            # The order of the review desk: who has waited longest comes first.
             models.Index(
                 fields=["review_queue", "review_requested_at", "id"],
                 name="imagegen_asset_review_wait",
@@ -266,11 +265,8 @@ class Asset(Record):
     def get_review_state_display(self) -> str:  # type: ignore[no-redef]  # Django keeps our own
         """Return the state in words; one that nobody was asked to review is a draft."""
         if self.review_state == ReviewState.PENDING.value and self.review_requested_at is None:
-            return (
-                gettext("Sent back")
-                if self.sent_back_at
-                else pgettext("state of an image", "Draft")
-            )
+            draft = pgettext("state of an image", "Draft")
+            return draft if self.sent_back_at is None else gettext("Sent back")
         return str(LABELS[ReviewState][ReviewState(self.review_state)])
 
     def __str__(self) -> str:
