@@ -1752,6 +1752,10 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['colour', '-created_at', '-id'], name='imagegen_asset_colour'),
         ),
         migrations.AddIndex(
+            model_name='asset',
+            index=models.Index(fields=['colour', 'review_state', '-created_at', '-id'], name='imagegen_asset_tint'),
+        ),
+        migrations.AddIndex(
             model_name='attempt',
             index=models.Index(fields=['-created_at', '-id'], name='imagegen_attempt_newest'),
         ),

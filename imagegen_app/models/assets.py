@@ -231,7 +231,6 @@ class Asset(Record):
                 fields=["review_state", "-created_at", "-id"], name="imagegen_asset_review_queue"
             ),
             models.Index(fields=["is_in_doubt", "-created_at", "-id"], name="imagegen_asset_doubt"),
-            # The order of the review desk: who has waited longest comes first.
             models.Index(
                 fields=["review_queue", "review_requested_at", "id"],
                 name="imagegen_asset_review_wait",
@@ -250,6 +249,9 @@ class Asset(Record):
                 fields=["needs_words", "-created_at", "-id"], name="imagegen_asset_wordless"
             ),
             models.Index(fields=["colour", "-created_at", "-id"], name="imagegen_asset_colour"),
+            models.Index(
+                fields=["colour", "review_state", "-created_at", "-id"], name="imagegen_asset_tint"
+            ),
         ]
         permissions = [
             ("approve_asset", "Can approve, reject and withdraw images"),

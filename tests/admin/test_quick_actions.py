@@ -216,3 +216,14 @@ def _made_in_a_batch(product: Any, owner: Any) -> Any:
     made = make_asset(job=make_job(requester=owner), review_state="pending")
     Job.objects.filter(pk=made.job_id).update(batch=batch, row_key=str(product.pk))
     return made
+
+
+def test_what_says_all_by_itself_asks_for_no_words(edda: Client, placed: Any) -> None:
+    query = f"?from={placed.pk}&image_model={placed.job.image_model_id}&operation="
+    studio = reverse("admin:imagegen_studio")
+
+    cut_out = edda.get(f"{studio}{query}remove_background").context["form"]
+    edited = edda.get(f"{studio}{query}edit").context["form"]
+
+    assert not cut_out.fields["prompt"].required
+    assert edited.fields["prompt"].required

@@ -195,3 +195,28 @@ def test_removed_placements_are_told_from_those_in_use(client: Client, db: None)
 
     assert shown == {"0": {removed.pk}, "1": {kept.pk}}
     assert client.get(address, {"removed_at__isempty": "x"})["Location"].endswith("?e=1")
+
+
+def test_the_list_approves_with_few_statements_and_says_what_it_left_out(
+    client: Client, people: dict[str, Any], django_assert_max_num_queries: Any
+) -> None:
+    client.force_login(people["Image reviewers"])
+    attempt = make_asset(review_state="pending", widths=()).attempt
+    made = [make_asset(attempt=attempt, review_state="pending", widths=()) for _ in range(20)]
+    approved = make_asset(widths=())
+
+    # Row by row it took more than 200.
+    with django_assert_max_num_queries(60):
+        page = client.post(
+            reverse("admin:imagegen_asset_changelist"),
+            {
+                "action": "approve",
+                "_selected_action": [str(one.pk) for one in [*made, approved]],
+            },
+            follow=True,
+        )
+
+    said = [str(one) for one in page.context["messages"]]
+    assert said[0] == "20 images were approved."
+    assert said[1].startswith("1 record was not changed: ")
+    assert Asset.objects.filter(review_state="approved").count() == 21

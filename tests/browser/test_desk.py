@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -137,6 +138,34 @@ def test_one_image_is_rejected_with_its_reason_by_keys(reviewing: Callable[..., 
     assert states() == {"Vase 01": "rejected", "Vase 02": "pending"}
     assert Asset.objects.get(pk=first.pk).rejection_reason == "faulty"
     assert said == "The image was rejected. Vase 02"
+
+
+def test_a_decision_before_the_next_image_is_there_leads_to_it_all_the_same(
+    reviewing: Callable[..., Any],
+) -> None:
+    first, _second = waiting(2)
+    page = reviewing()
+    held: list[Any] = []
+
+    def answer(route: Any) -> None:
+        if route.request.method == "GET":
+            held.append(route)
+            return
+        for one in held:
+            one.continue_()
+        decided = route.fetch()
+        # The next image came while the decision was on its way.
+        wait_until(page, "Boolean(document.querySelector('imagegen-desk').ahead)")
+        route.fulfill(response=decided)
+
+    page.route(re.compile(r"/desk/.*fragment=1"), answer)
+    page.goto(f"{page.site}{reverse('admin:imagegen_desk_case', args=[first.pk])}?view=needs")
+    page.locator("[data-heading]").wait_for()
+    page.keyboard.press("a")
+
+    is_at(page, "Vase 02")
+    assert held
+    assert states() == {"Vase 01": "approved", "Vase 02": "pending"}
 
 
 def test_changes_are_asked_for_with_a_note_by_keys(reviewing: Callable[..., Any]) -> None:

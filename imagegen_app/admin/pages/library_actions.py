@@ -166,7 +166,7 @@ class LibraryActionPages(Pages):
             progress = bulk_approval.begin(selection.assets)
         progress = bulk_approval.go_on(actor=actor, assets=selection.assets, progress=progress)
         if progress.is_done:
-            _tell_approved(request, progress.outcome)
+            tell_approved(request, progress.outcome)
             return None
         context = {
             "title": _titles()[selection.action],
@@ -213,7 +213,7 @@ def _collection(request: HttpRequest, actor: Person) -> Collection:
     )
 
 
-def _tell_approved(request: HttpRequest, outcome: bulk_approval.Outcome) -> None:
+def tell_approved(request: HttpRequest, outcome: bulk_approval.Outcome) -> None:
     """Say how many images were approved, and how many were not for which reason."""
     if outcome.approved:
         text = ngettext(

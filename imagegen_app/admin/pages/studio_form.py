@@ -29,7 +29,7 @@ from imagegen_app.admin.pages.start_fields import StartFields
 from imagegen_app.admin.pages.variable_fields import variable_field
 from imagegen_app.core import prompts
 from imagegen_app.core.limits import MAX_PROMPT_CHARS
-from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.core.types import WORDLESS_OPERATIONS, InputRole, Operation
 from imagegen_app.models import ImageModel, Job, PromptTemplate
 from imagegen_app.services.gateways import adapters
 from imagegen_app.services.job_requests import model_options, request_sets
@@ -126,6 +126,7 @@ class StudioForm(StartFields):
             self.fields.update(grid_fields.grid_fields(self.options, self.usable))
             sent = data if data is not None and is_bound else ()
             self.fields.update(parameter_fields(self._parameters(), sent=sent))
+            self._require_words(self.options)
         self.fields.update(pass_fields.pass_fields(actor, version, granted=self.granted))
         if recipe is not None:
             not_kept = self._fill_in(recipe, is_from_image=bool(asset))
@@ -283,6 +284,11 @@ class StudioForm(StartFields):
             self.fields[f"v_{variable.name}"] = variable_field(
                 variable, values.get(variable.name, "")
             )
+
+    def _require_words(self, options: ModelOptions) -> None:
+        """Ask for a prompt only where the operation does not say all by itself."""
+        if "prompt" in self.fields:
+            self.fields["prompt"].required = options.operation not in WORDLESS_OPERATIONS
 
     def _offer_colours(self, data: Any) -> None:
         """Offer the colours of the chosen brand kit for variables that are colours."""

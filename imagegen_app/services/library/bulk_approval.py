@@ -114,6 +114,18 @@ def go_on(*, actor: Person, assets: QuerySet[Asset], progress: Progress) -> Prog
     )
 
 
+def approve_all(*, actor: Person, assets: QuerySet[Asset]) -> Outcome:
+    """Approve the selected images set by set, without a stop in between.
+
+    :raises TooManyImages: if there are more than one press of a button may change.
+    """
+    keys = bulk_selection.require_few(assets)
+    outcome = Outcome()
+    for number in range(0, len(keys), AT_ONCE):
+        outcome += approve_set(actor=actor, keys=keys[number : number + AT_ONCE])
+    return outcome
+
+
 @use_case()
 def approve_set(*, actor: Actor, keys: Collection[UUID]) -> Outcome:
     """Approve the images of one set that the actor may approve; say why the others were not.

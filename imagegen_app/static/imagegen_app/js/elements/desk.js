@@ -173,7 +173,7 @@ class Desk extends HTMLElement {
       }
       const fresh = parse(await response.text()).querySelector("[data-case]");
       if (!fresh || (!response.ok && response.status !== 422)) throw new Error("no case");
-      if (response.ok) this.confirm(fresh);
+      if (response.ok) this.confirm(fresh, before);
       else this.refuse(fresh, from);
     } catch {
       this.restore(before, from, this.dataset.failed);
@@ -187,11 +187,12 @@ class Desk extends HTMLElement {
     if (queued?.isConnected) this.press(queued);
   }
 
-  // The server has decided: what it answers is shown, unless the person has gone on meanwhile.
-  confirm(fresh) {
+  // The server has decided: what it answers is shown, unless the person has gone on meanwhile. A case that was
+  // fetched while the decision was on its way is not shown yet.
+  confirm(fresh, before) {
     const words = fresh.querySelector("[data-say]")?.content.textContent || "";
     if (this.shown.dataset.case !== fresh.dataset.case) {
-      if (!this.ahead) this.show(document.importNode(fresh, true), fresh.dataset.url);
+      if (!this.ahead || this.shown === before) this.show(document.importNode(fresh, true), fresh.dataset.url);
     } else {
       matchChildren(this.shown, fresh);
     }
