@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from imagegen_app.core.variables import Variable
 
@@ -60,16 +60,23 @@ def guess_key(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def guess_columns(variables: Sequence[Variable], columns: Sequence[str]) -> dict[str, str]:
-    """Return the column of each variable: by its name, its label, or a word that means the same."""
+    """Return the column of each variable: by its name, its label, or a word that means the same.
+
+    A column that is called like one variable stands for no other that only means the same.
+    """
     names = {normalised(column): column for column in reversed(columns)}
-    return {one.name: _column_for(one, names) for one in variables}
+    found = {one.name: _called(one, names) for one in variables}
+    left = {name: column for name, column in names.items() if column not in found.values()}
+    return {one.name: found[one.name] or _meaning_the_same(one, left) for one in variables}
 
 
-def _column_for(variable: Variable, names: dict[str, str]) -> str:
-    wanted = [normalised(variable.name), normalised(variable.label)]
-    for name in wanted:
-        if name in names:
-            return names[name]
+def _called(variable: Variable, names: Mapping[str, str]) -> str:
+    wanted = (normalised(variable.name), normalised(variable.label))
+    return next((names[name] for name in wanted if name in names), "")
+
+
+def _meaning_the_same(variable: Variable, names: Mapping[str, str]) -> str:
+    wanted = (normalised(variable.name), normalised(variable.label))
     for same in _SYNONYMS:
         if same.intersection(wanted):
             for name, column in names.items():

@@ -41,6 +41,17 @@ def test_its_own_name_goes_before_a_word_of_the_same_meaning() -> None:
     assert found == {"product": "product", "scent": ""}
 
 
+def test_a_column_called_like_one_variable_is_no_others() -> None:
+    variables = [Variable(name="setting"), Variable(name="scene"), Variable(name="product")]
+
+    assert guess_columns(variables, ["Scene", "Title"]) == {
+        "setting": "",
+        "scene": "Scene",
+        "product": "Title",
+    }
+    assert guess_columns(variables[:1], ["Scene"]) == {"setting": "Scene"}
+
+
 @pytest.mark.parametrize(
     ("columns", "key"),
     [
