@@ -74,7 +74,8 @@ def captioner(small: Any, monkeypatch: pytest.MonkeyPatch) -> type[FakeCaptioner
 
 
 def run_job(site: Site, **changes: Any) -> Job:
-    job = site.request(**changes)
+    # Small pictures of some seeds are the same to the byte, and then described once.
+    job = site.request(**{"seed": 1, **changes})
     driver.drive(seconds=20)
     job.refresh_from_db()
     return job
