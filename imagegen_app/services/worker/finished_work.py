@@ -45,6 +45,8 @@ _MOST: Final = 2000
 class _Piece:
     """A request or a batch that is finished."""
 
+    #: `job:` and its key, or `batch:`, its key and that of its newest job: rows that are requested again
+    #: finish the batch anew.
     key: str
     finished_at: datetime
     job: Job | None = None
@@ -136,7 +138,10 @@ def _finished(preference: MailPreference, *, since: datetime) -> list[_Piece]:
         else:
             batches.add(batch)
     long = timedelta(minutes=preference.minutes)
-    return [*_finished_requests(roots, long), *_finished_batches(preference, batches, long)]
+    return [
+        *_finished_requests(roots, long),
+        *_finished_batches(preference, batches, long, since=since),
+    ]
 
 
 def _finished_requests(roots: set[UUID], long: timedelta) -> Iterable[_Piece]:
@@ -155,13 +160,20 @@ def _finished_requests(roots: set[UUID], long: timedelta) -> Iterable[_Piece]:
 
 
 def _finished_batches(
-    preference: MailPreference, batches: set[UUID], long: timedelta
+    preference: MailPreference, batches: set[UUID], long: timedelta, *, since: datetime
 ) -> Iterable[_Piece]:
     rows = Batch.objects.filter(pk__in=batches, requester=preference.person, cancelled_at=None)
     for batch in rows.defer("rows", "invalid_rows", "mapping"):
         now = clock.now()
-        if batch_counts.is_finished(batch) and now - batch.created_at >= long:
-            yield _Piece(f"batch:{batch.pk}", now, batch=batch)
+        newest = batch.jobs.order_by("-pk").first()
+        if newest is None or not batch_counts.is_finished(batch):
+            continue
+        again = (
+            batch.jobs.filter(replaces__isnull=False, finished_at__gt=since).order_by("pk").first()
+        )
+        began = batch.created_at if again is None else again.created_at
+        if now - began >= long:
+            yield _Piece(f"batch:{batch.pk}:{newest.pk}", now, batch=batch)
 
 
 def _ready(preference: MailPreference) -> list[FinishedSet]:
@@ -184,12 +196,16 @@ def _ready(preference: MailPreference) -> list[FinishedSet]:
         if key in running and oldest > limit:
             continue
         found.append(_set_of_requests(members))
-    batches = Batch.objects.filter(pk__in=[key for kind, _colon, key in keys if kind == "batch"])
+    rounds: dict[str, list[str]] = {}
+    for kind, _colon, key in keys:
+        if kind == "batch":
+            rounds.setdefault(key.partition(":")[0], []).append(f"batch:{key}")
+    batches = Batch.objects.filter(pk__in=rounds)
     for batch in batches.defer("rows", "invalid_rows", "mapping").order_by("pk"):
         unsuccessful = batch.failed + batch.blocked
         found.append(
             FinishedSet(
-                pieces=(f"batch:{batch.pk}",),
+                pieces=tuple(rounds[str(batch.pk)]),
                 images=batch.succeeded,
                 unsuccessful=unsuccessful,
                 kind="batch",

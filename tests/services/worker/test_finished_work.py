@@ -144,6 +144,26 @@ def test_a_batch_is_one_mail_with_its_title(wanted: Site, mailoutbox: list[Any])
     assert f"https://shop.example/batches/{batch.pk}/" in mail.body
 
 
+@pytest.mark.parametrize(("minutes", "mails"), [(10, 2), (1, 1)])
+def test_rows_that_took_long_once_more_are_told_once_more(
+    wanted: Site, mailoutbox: list[Any], minutes: int, mails: int
+) -> None:
+    batch = _batch(wanted)
+    failed = finished(wanted, prompt="One")
+    changed_rows.change(failed, batch=batch)
+    counts = {"row_count": 1, "prepared_rows": 1, "job_count": 1, "failed": 1}
+    _wound_back(type(batch).objects.all(), created_at=clock.now() - timedelta(hours=1), **counts)
+    assert finished_work.mail_finished_work() == 1
+
+    again = finished(wanted, prompt="Two", minutes=minutes)
+    changed_rows.change(again, batch=batch, replaces=failed)
+    _wound_back(type(batch).objects.all(), job_count=2, succeeded=1)
+    for _ in range(3):
+        finished_work.mail_finished_work()
+
+    assert len(mailoutbox) == mails
+
+
 def test_the_mail_is_in_the_language_in_which_it_was_chosen(
     wanted: Site, mailoutbox: list[Any]
 ) -> None:
