@@ -163,7 +163,8 @@ def store_table(
 
 def _used_again(table: UploadedTable, *, name: str, reading: Mapping[str, str]) -> AddedTable:
     # The same rows may come in a file of another name or encoding: it is shown as it came last.
-    table.used_at, table.name, table.reading = clock.now(), _short_name(name), dict(reading)
+    table.used_at, table.name = clock.now(), _short_name(name)
+    table.reading = {**table.reading, **reading}
     table.save(update_fields=["used_at", "name", "reading"])
     skip_audit_event()
     return AddedTable(table, is_known=True)

@@ -234,7 +234,9 @@ def test_an_erasure_blanks_what_the_batch_says_of_its_rows(
     batch = Batch.objects.get(pk=batch.pk)
     assert proved is not None
     assert not [one for one in proved.findings if "batch" in one.place]
-    assert (batch.mapping["fixed"], batch.mapping["variables"]) == ({}, {"product": "Name"})
+    columns = {} if is_person else {"product": "Name"}
+    assert (batch.mapping["fixed"], batch.mapping["variables"]) == ({}, columns)
+    assert batch.mapping["key_column"] == ("" if is_person else "SKU")
     assert (len(batch.invalid_rows), batch.row_count, batch.rows) == (2, 5, rows)
     left = json.dumps([batch.title, batch.mapping, batch.invalid_rows])
     assert not [text for text in ("Ada", "A-1", "row 5", "key in") if text in left]
