@@ -65,6 +65,7 @@ def test_the_selected_ones_are_made_anew_by_one_press(
     changed(version, body="One {{ look }} {{ product }}")
     page = shown(editor)
     rows = values(page, "row")
+    assert "3 images of this page: about 0.06 USD together" in page
 
     sent = {"row": rows[:2], "key": values(page, "key"), "selected": "1"}
     assert [editor.post(reverse(PAGE), sent).status_code for _press in range(2)] == [302, 302]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from imagegen_app.admin.pages.base import Pages, Route, show_refusal
+from imagegen_app.core.types import Cost
 from imagegen_app.forms.admin_urls import admin_url, find_admin_url
 from imagegen_app.models.amounts import format_amount
 from imagegen_app.services.batches import lifecycle, outdated
@@ -59,6 +61,7 @@ class OutdatedPages(Pages):
             "title": _("Out of date"),
             "tabs": [(one.path, _label(one), one == target) for one in targets],
             "rows": [],
+            "total": "",
             "older": "",
             "looked_through": 0,
             "refreshable": 0,
@@ -67,8 +70,10 @@ class OutdatedPages(Pages):
         }
         if target is not None:
             page = outdated.find_page(actor=actor, target=target, after=after)
+            rows = _rows(page.images)
             context |= {
-                "rows": _rows(page.images),
+                "rows": rows,
+                "total": _total(rows),
                 "older": ""
                 if page.after is None
                 else "?" + urlencode({"target": target.path, "after": str(page.after)}),
@@ -112,7 +117,7 @@ class OutdatedPages(Pages):
 
 def _rows(images: Sequence[OutdatedImage]) -> list[dict[str, Any]]:
     prefetch_related_objects([one.placement.asset for one in images], "renditions")
-    prices: dict[tuple[Any, ...], str] = {}
+    prices: dict[tuple[Any, ...], Cost | None] = {}
     return [
         {
             "value": f"{one.placement.pk}:{one.today.digest}",
@@ -124,31 +129,40 @@ def _rows(images: Sequence[OutdatedImage]) -> list[dict[str, Any]]:
             "problem": one.today.problem,
             "asked_in": one.asked_in,
             "is_refreshable": one.is_refreshable,
-            "price": _price(one, prices),
+            "cost": _cost(one, prices),
         }
         for one in images
     ]
 
 
-def _price(one: OutdatedImage, known: dict[tuple[Any, ...], str]) -> str:
-    """Return what the object's row of a batch is estimated to cost; empty if that cannot be told."""
+def _cost(one: OutdatedImage, known: dict[tuple[Any, ...], Cost | None]) -> Cost | None:
+    """Return what the object's row of a batch is estimated to cost; None if that cannot be told."""
     version, model = one.today.version, one.today.image_model
     if model is None or not one.is_refreshable:
-        return ""
+        return None
     kit, images = one.today.kit, len(one.today.sources.images)
     shots = [one.today.shot] if one.today.shot else []
     key = (version.pk, model.pk, kit.pk if kit else None, images, *shots)
     if key not in known:
         try:
-            cost = lifecycle.estimate_cost(
+            amount = lifecycle.estimate_cost(
                 version, model, rows=1, kit=kit, images=images, shots=shots
             )
         except (NoPrice, ActionRefused):
-            known[key] = ""
+            known[key] = None
         else:
-            currency = str(model.price_list.get("currency", "USD"))
-            known[key] = f"{format_amount(cost)} {currency}"
+            known[key] = Cost(amount, str(model.price_list.get("currency", "USD")))
     return known[key]
+
+
+def _total(rows: Sequence[dict[str, Any]]) -> str:
+    """Return what all rows of the page cost together, by currency; empty if no price is known."""
+    amounts: dict[str, Decimal] = {}
+    for row in rows:
+        if row["cost"] is not None:
+            before = amounts.get(row["cost"].currency, Decimal(0))
+            amounts[row["cost"].currency] = before + row["cost"].amount
+    return " + ".join(f"{format_amount(amount)} {name}" for name, amount in amounts.items())
 
 
 def _label(target: Target) -> str:
