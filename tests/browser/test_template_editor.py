@@ -114,7 +114,7 @@ def test_variables_are_added_moved_and_removed_by_keyboard(
     page.keyboard.press("Enter")
     page.keyboard.type("second")
     added = listed(page)
-    said = page.locator("imagegen-rows > [data-said]").inner_text()
+    said = page.locator("[prefix=variables] > [data-said]").inner_text()
     page.locator("[prefix=variables] [data-row]").nth(1).locator("[data-up]").focus()
     page.keyboard.press("Enter")
     moved = listed(page)
