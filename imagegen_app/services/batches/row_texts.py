@@ -107,6 +107,13 @@ def column_of(table: UploadedTable) -> WrittenColumn | None:
     return WrittenColumn.objects.filter(table=table).first()
 
 
+def is_being_written(table: UploadedTable) -> bool:
+    """Return whether texts of a table are still to come; its column stays locked, if it has one."""
+    column = WrittenColumn.objects.select_for_update().filter(table=table).first()
+    texts = WrittenText.objects.filter(column=column, state__in=OPEN_STATES)
+    return column is not None and bool(texts.exists())
+
+
 def progress(column: WrittenColumn) -> Progress:
     """Return how far the texts are."""
     texts = WrittenText.objects.filter(column=column).order_by()
@@ -244,9 +251,13 @@ def _owner(table: UploadedTable) -> Actor:
 
 @use_case()
 def _end_lost(key: int) -> int:
-    text = WrittenText.objects.select_related("call").get(pk=key)
-    column = WrittenColumn.objects.select_for_update().get(pk=text.column_id)
     skip_audit_event()
+    column = WrittenColumn.objects.select_for_update().filter(texts=key).first()
+    # Read once the column is locked: another worker may have said so meanwhile, cost included.
+    lost = WrittenText.objects.filter(pk=key, state="asked").exclude(call__state="waiting")
+    text = lost.select_related("call").first()
+    if column is None or text is None:
+        return 0
     cost = text.call.cost if text.call else Decimal(0)
     return _settle(column, key, text.call, text="", cost=cost, reason=as_sentence(_LOST))
 
