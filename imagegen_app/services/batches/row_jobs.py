@@ -198,7 +198,9 @@ def _create_rows(batch: Batch, actor: Actor) -> None:
 
 @use_case()
 def _pause_for_images(batch: Batch) -> None:
-    mapping = {**batch.mapping, _TRIED: batch.prepared_rows}
+    # Read anew: its fixed values may have been erased while the images were waited for.
+    stored = Batch.objects.select_for_update().values_list("mapping", flat=True).get(pk=batch.pk)
+    mapping = {**stored, _TRIED: batch.prepared_rows}
     Batch.objects.filter(pk=batch.pk).update(mapping=mapping)
     batch_counts.pause(batch, reason="images", actor=batch_counts.RULES)
 

@@ -201,10 +201,18 @@ def _to_take() -> QuerySet[WrittenText]:
     return rows
 
 
+def _locked_column(key: int) -> WrittenColumn | None:
+    """Return the column of a text, locked by itself; None if it is gone."""
+    column = WrittenText.objects.filter(pk=key).values_list("column", flat=True).first()
+    return WrittenColumn.objects.select_for_update().filter(pk=column).first()
+
+
 @use_case()
 def _take(key: int) -> TakenRow | None:
     """Mark a row and reserve its money; None if another worker was first, or nothing can be sent."""
-    if not _to_take().filter(pk=key).update(state="asked"):
+    # First of all the column, as everywhere: who pauses or cancels it has its rows in hand.
+    locked = _locked_column(key)
+    if locked is None or not _to_take().filter(pk=key).update(state="asked"):
         skip_audit_event()
         return None
     text = WrittenText.objects.select_related("column__table").get(pk=key)
@@ -212,7 +220,6 @@ def _take(key: int) -> TakenRow | None:
     sent = _texts_to_send(column, text.position)
     if not sent:
         skip_audit_event()
-        locked = WrittenColumn.objects.select_for_update().get(pk=column.pk)
         _settle(locked, key, None, text="", cost=Decimal(0), reason=as_sentence(_NOTHING))
         return None
     actor = _owner(column.table)
@@ -252,7 +259,7 @@ def _owner(table: UploadedTable) -> Actor:
 @use_case()
 def _end_lost(key: int) -> int:
     skip_audit_event()
-    column = WrittenColumn.objects.select_for_update().filter(texts=key).first()
+    column = _locked_column(key)
     # Read once the column is locked: another worker may have said so meanwhile, cost included.
     lost = WrittenText.objects.filter(pk=key, state="asked").exclude(call__state="waiting")
     text = lost.select_related("call").first()

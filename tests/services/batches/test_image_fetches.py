@@ -13,6 +13,7 @@ from django.db import connection
 
 from imagegen_app.models import AuditEvent, Batch, Job, JobInput
 from imagegen_app.services.batches import _image_fetches, batch_actions, row_jobs
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import remote_pictures
 from imagegen_app.testing.factories import make_asset, make_image
 from tests.at_once import at_once
@@ -273,3 +274,18 @@ def test_a_fetch_that_failed_by_itself_is_begun_anew(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(remote_pictures, "_fetch", gone)
     assert _image_fetches.fetched(batch, urls)[urls[0]].problem == "gone"
     _image_fetches.forget(batch)
+
+
+def test_values_that_were_erased_meanwhile_do_not_come_back(
+    site: Site, version: TemplateVersion
+) -> None:
+    stored = table(site, rows_of("https://shop.example/a.png"))
+    batch = start(site, version, stored, fixed={"product": "Ada's cup"})
+    erased = {**batch.mapping, "fixed": {}}
+    use_case(audited=False)(Batch.objects.filter(pk=batch.pk).update)(mapping=erased)
+
+    row_jobs._pause_for_images(batch)
+
+    batch.refresh_from_db()
+    assert batch.pause_reason == "images"
+    assert batch.mapping["fixed"] == {}

@@ -421,3 +421,23 @@ def test_two_sweeps_at_once_count_a_lost_call_once(site: Site, writer: type[RowW
 
     assert column_of(table).cost == taken.call.estimated_cost
     assert column_of(table).failures == 1
+
+
+def test_only_fields_that_are_offered_are_read_of_objects(
+    site: Site, writer: type[RowWriter]
+) -> None:
+    del site
+    category = Category.objects.create(name="Table", slug="table")
+    mug = Product.objects.create(category=category, name="Oat", slug="oat", sku="Oat", price="9.00")
+    target = content_fields.target_by_path("catalog.Product.image")
+    assert target is not None
+    person = access.actor_for(make_user("boss", is_superuser=True))
+
+    for path in ("category.slug", "id", "_state", "nothing"):
+        with pytest.raises(InvalidTextRequest, match="No column was chosen"):
+            text_columns.start_for_objects(
+                actor=person,
+                selection=Selection(target, (str(mug.pk),)),
+                request=asked(sources=[path]),
+            )
+    assert writer.asked == []
