@@ -398,31 +398,3 @@ def test_a_kept_answer_and_follow_up_passes_keep_the_shot(
     job = Job.objects.filter(batch=made(site, version, 1)).get(shot="back")
     change_job(job, chosen={})
     assert from_job.job_request_from(actor=site.actor, job=job).shot == "back"
-
-
-@pytest.mark.parametrize("shot", ["", "front"])
-def test_long_keys_that_differ_at_their_ends_are_jobs_of_their_own(shot: str) -> None:
-    batch = Batch()
-    keys = {row_jobs._idempotency_key(batch, "x" * 119 + end, shot) for end in "ab"}
-
-    assert len(keys) == 2
-    assert all(len(key) <= 128 for key in keys)
-    assert row_jobs._idempotency_key(batch, "7", shot).endswith(":7")
-
-
-def test_the_image_of_a_row_is_read_once_for_all_its_shots(
-    site: Site, version: TemplateVersion, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[int] = []
-    original = row_jobs.row_images.read_sources
-
-    def counted(*given: Any, **named: Any) -> Any:
-        read.append(1)
-        return original(*given, **named)
-
-    monkeypatch.setattr(row_jobs.row_images, "read_sources", counted)
-    start(site, version, products(2), shots=PLACES)
-    prepare()
-
-    assert Job.objects.count() == 6
-    assert len(read) == 2
