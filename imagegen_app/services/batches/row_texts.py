@@ -204,7 +204,8 @@ def _to_take() -> QuerySet[WrittenText]:
 def _locked_column(key: int) -> WrittenColumn | None:
     """Return the column of a text, locked by itself; None if it is gone."""
     column = WrittenText.objects.filter(pk=key).values_list("column", flat=True).first()
-    return WrittenColumn.objects.select_for_update().filter(pk=column).first()
+    found = WrittenColumn.objects.select_for_update().filter(pk__in=[column] if column else [])
+    return found.first()
 
 
 @use_case()
