@@ -277,8 +277,8 @@ PLANTED_FAULTS: tuple[PlantedFault, ...] = (
     PlantedFault(
         "shots_share_a_key",
         "services/batches/row_jobs.py",
-        'f"{batch.pk}:{shot}:{row.key}" if shot else f"{batch.pk}:{row.key}"',
-        'f"{batch.pk}:{row.key}"',
+        'f"{batch.pk}:{shot}:{row_key}" if shot else f"{batch.pk}:{row_key}"',
+        'f"{batch.pk}:{row_key}"',
         ("services/batches/test_batch_shots.py::test_each_row_is_made_once_with_each_shot",),
         "Of several shots of a product only one can be requested.",
     ),

@@ -47,7 +47,12 @@ def fetched(batch: UUID, urls: Sequence[str]) -> dict[str, Fetched]:
             if len(_fetches) >= _MOST and not _make_room():
                 raise NotThereYet
             fetch = _fetches[batch] = FetchedPictures.begin(urls)
-    results = fetch.results(seconds=WAIT_SECONDS)
+    try:
+        results = fetch.results(seconds=WAIT_SECONDS)
+    except Exception:
+        # Begun anew when somebody continues: a full disk, say, must not be told for ever.
+        forget(batch)
+        raise
     if results is None:
         raise NotThereYet
     return results

@@ -15,7 +15,13 @@ from imagegen_app.core.types import Operation
 from imagegen_app.engines.base import wake
 from imagegen_app.models import Asset, Batch, PromptTemplate, TemplateVersion, UploadedTable
 from imagegen_app.models.amounts import format_amount
-from imagegen_app.services.batches import batch_shots, placing, row_images, row_sources
+from imagegen_app.services.batches import (
+    batch_shots,
+    placing,
+    row_images,
+    row_sources,
+    row_texts,
+)
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import content_fields, screening
@@ -132,6 +138,13 @@ def start(
             },
             field="rows",
             remedy=_("Select fewer rows, or fewer shots."),
+        )
+    if table is not None and row_texts.is_being_written(table.table):
+        # Rows that the preview counted as unusable would become jobs that nobody agreed to.
+        raise InvalidJobRequest(
+            _("The text model still writes texts for rows of this table."),
+            field="rows",
+            remedy=_("Wait until all are there, or cancel those that wait."),
         )
     _require_published(version)
     template_access.require_use(actor, version.template)

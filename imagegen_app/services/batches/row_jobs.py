@@ -7,6 +7,7 @@ neither skips a row nor creates one twice.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from dataclasses import replace
@@ -19,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.core.actors import System
 from imagegen_app.core.failpoints import failpoint
+from imagegen_app.core.limits import MAX_KEY_CHARS
 from imagegen_app.core.states import JobState
 from imagegen_app.models import Batch, Job
 from imagegen_app.services.batches import _image_fetches, reruns, row_images, row_sources
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from imagegen_app.core.actors import Actor
     from imagegen_app.services.batches.row_sources import RowValues
     from imagegen_app.services.gateways.remote_pictures import Fetched
-    from imagegen_app.services.job_requests.values import JobRequest
+    from imagegen_app.services.job_requests.values import InputSource, JobRequest
 
 logger = logging.getLogger("imagegen.batches")
 
@@ -170,7 +172,7 @@ def _create_rows(batch: Batch, actor: Actor) -> None:
     size = max(1, size // batch.jobs_per_row)
     if batch.mapping.get(row_images.IMAGES):
         # Up to a round number, so that what is left of a chunk needs no image that is not there.
-        size = IMAGE_CHUNK_SIZE - batch.prepared_rows % IMAGE_CHUNK_SIZE
+        size = min(size, IMAGE_CHUNK_SIZE - batch.prepared_rows % IMAGE_CHUNK_SIZE)
     keys = batch.rows[batch.prepared_rows : min(end, batch.prepared_rows + size)]
     rows = row_sources.rows_of_batch(batch, batch.prepared_rows, keys)
     urls = row_images.urls_in(row.images for row in rows if not row.problem)
@@ -196,7 +198,9 @@ def _create_rows(batch: Batch, actor: Actor) -> None:
 
 @use_case()
 def _pause_for_images(batch: Batch) -> None:
-    mapping = {**batch.mapping, _TRIED: batch.prepared_rows}
+    # Read anew: its fixed values may have been erased while the images were waited for.
+    stored = Batch.objects.select_for_update().values_list("mapping", flat=True).get(pk=batch.pk)
+    mapping = {**stored, _TRIED: batch.prepared_rows}
     Batch.objects.filter(pk=batch.pk).update(mapping=mapping)
     batch_counts.pause(batch, reason="images", actor=batch_counts.RULES)
 
@@ -252,9 +256,13 @@ def _compose(
             errors.append({"row": row.label[:120], "reason": row.problem[:200]})
             continue
         refused: dict[str, str] = {}
+        sources: list[InputSource] | None = None
         for shot in batch.shot_fields or ("",):
             try:
-                job_requests.append(_job_request(batch, actor, row, shot, fetched))
+                if sources is None:
+                    # Once for all shots of the row, which share the bytes.
+                    sources = row_images.read_sources(actor, row.images, fetched=fetched)
+                job_requests.append(_job_request(batch, actor, row, shot, sources))
             except StorageUnavailable:
                 raise
             except ActionRefused as refusal:
@@ -270,7 +278,7 @@ def _compose(
 
 
 def _job_request(
-    batch: Batch, actor: Actor, row: RowValues, shot: str, fetched: Mapping[str, Fetched]
+    batch: Batch, actor: Actor, row: RowValues, shot: str, sources: Sequence[InputSource]
 ) -> JobRequest:
     job_request = composition.compose(
         actor=actor,
@@ -280,13 +288,21 @@ def _job_request(
         row_key=row.key,
         batch=batch,
         brand_kit=batch.brand_kit_version,
-        inputs=row_images.read_sources(actor, row.images, fetched=fetched),
+        inputs=sources,
         shot=shot,
     )
     if row.images:
         _require_own_size(batch, actor, job_request)
-    key = f"{batch.pk}:{shot}:{row.key}" if shot else f"{batch.pk}:{row.key}"
-    return replace(job_request, idempotency_key=key[:128])
+    return replace(job_request, idempotency_key=_idempotency_key(batch, row.key, shot))
+
+
+def _idempotency_key(batch: Batch, row_key: str, shot: str) -> str:
+    """Return what tells a job of a batch from all others, however long the key of its object is."""
+    key = f"{batch.pk}:{shot}:{row_key}" if shot else f"{batch.pk}:{row_key}"
+    if len(key) <= MAX_KEY_CHARS:
+        return key
+    # Keys that differ at their ends alone would be one, and all rows but the first lost.
+    return f"{batch.pk}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def _require_own_size(batch: Batch, actor: Actor, job_request: JobRequest) -> None:

@@ -107,6 +107,13 @@ def column_of(table: UploadedTable) -> WrittenColumn | None:
     return WrittenColumn.objects.filter(table=table).first()
 
 
+def is_being_written(table: UploadedTable) -> bool:
+    """Return whether texts of a table are still to come; its column stays locked, if it has one."""
+    column = WrittenColumn.objects.select_for_update().filter(table=table).first()
+    texts = WrittenText.objects.filter(column=column, state__in=OPEN_STATES)
+    return column is not None and bool(texts.exists())
+
+
 def progress(column: WrittenColumn) -> Progress:
     """Return how far the texts are."""
     texts = WrittenText.objects.filter(column=column).order_by()
@@ -194,10 +201,19 @@ def _to_take() -> QuerySet[WrittenText]:
     return rows
 
 
+def _locked_column(key: int) -> WrittenColumn | None:
+    """Return the column of a text, locked by itself; None if it is gone."""
+    column = WrittenText.objects.filter(pk=key).values_list("column", flat=True).first()
+    found = WrittenColumn.objects.select_for_update().filter(pk__in=[column] if column else [])
+    return found.first()
+
+
 @use_case()
 def _take(key: int) -> TakenRow | None:
     """Mark a row and reserve its money; None if another worker was first, or nothing can be sent."""
-    if not _to_take().filter(pk=key).update(state="asked"):
+    # First of all the column, as everywhere: who pauses or cancels it has its rows in hand.
+    locked = _locked_column(key)
+    if locked is None or not _to_take().filter(pk=key).update(state="asked"):
         skip_audit_event()
         return None
     text = WrittenText.objects.select_related("column__table").get(pk=key)
@@ -205,7 +221,6 @@ def _take(key: int) -> TakenRow | None:
     sent = _texts_to_send(column, text.position)
     if not sent:
         skip_audit_event()
-        locked = WrittenColumn.objects.select_for_update().get(pk=column.pk)
         _settle(locked, key, None, text="", cost=Decimal(0), reason=as_sentence(_NOTHING))
         return None
     actor = _owner(column.table)
@@ -244,9 +259,13 @@ def _owner(table: UploadedTable) -> Actor:
 
 @use_case()
 def _end_lost(key: int) -> int:
-    text = WrittenText.objects.select_related("call").get(pk=key)
-    column = WrittenColumn.objects.select_for_update().get(pk=text.column_id)
     skip_audit_event()
+    column = _locked_column(key)
+    # Read once the column is locked: another worker may have said so meanwhile, cost included.
+    lost = WrittenText.objects.filter(pk=key, state="asked").exclude(call__state="waiting")
+    text = lost.select_related("call").first()
+    if column is None or text is None:
+        return 0
     cost = text.call.cost if text.call else Decimal(0)
     return _settle(column, key, text.call, text="", cost=cost, reason=as_sentence(_LOST))
 

@@ -135,6 +135,9 @@ def start_for_objects(*, actor: Person, selection: Selection, request: TextReque
     key_field = key_field_of(model)
     labels = dict(content_fields.mappable_fields(model))
     paths = {name: path for name, path in request.further.items() if name != _name(request)}
+    if not set(request.sources) <= {*labels, *paths.values()}:
+        # A path may lead over relations to what the actor may not see.
+        raise _refusal(_("No column was chosen that the texts are written from."))
     # A value that is a variable's already has its column.
     named = {path: name for name, path in paths.items()}
     sent = [named.get(path) or labels.get(path, path) for path in request.sources]

@@ -61,11 +61,12 @@ def publish(
     :raises NewerVersion: if somebody else stored a version meanwhile.
     """
     stored, draft = _require_storable(actor, template, draft, seen_version)
-    if stored.current is not None and is_same(draft_of(stored.current), draft):
-        template.current = stored.current
-        return stored.current
     newest = newest_draft(stored)
+    # A draft that went back to what is published is published, too: it would stay a draft for ever.
     if newest is None or not is_same(draft_of(newest), draft):
+        if stored.current is not None and is_same(draft_of(stored.current), draft):
+            template.current = stored.current
+            return stored.current
         newest = _add_version(actor, template, draft)
     return _publish(actor, template, newest, note=draft.note)
 

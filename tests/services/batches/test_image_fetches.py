@@ -6,12 +6,14 @@ import json
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 
 from imagegen_app.models import AuditEvent, Batch, Job, JobInput
-from imagegen_app.services.batches import batch_actions, row_jobs
+from imagegen_app.services.batches import _image_fetches, batch_actions, row_jobs
+from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.gateways import remote_pictures
 from imagegen_app.testing.factories import make_asset, make_image
 from tests.at_once import at_once
@@ -254,3 +256,36 @@ def test_two_workers_at_once_make_each_row_once(
     assert keys == sorted(f"A-{n}" for n in range(1, 26))
     assert (batch.pause_reason, batch.job_count, invalid(batch)) == ("", 25, [])
     assert JobInput.objects.filter(job__batch=batch).count() == 25
+
+
+def test_a_fetch_that_failed_by_itself_is_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_given: Any, **_named: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    batch, urls = uuid4(), ["https://shop.example/a.png"]
+    with monkeypatch.context() as broken:
+        broken.setattr(remote_pictures, "_fetch", full)
+        with pytest.raises(OSError, match="No space"):
+            _image_fetches.fetched(batch, urls)
+
+    async def gone(*_given: Any, **_named: Any) -> Any:
+        return remote_pictures.Fetched(problem="gone")
+
+    monkeypatch.setattr(remote_pictures, "_fetch", gone)
+    assert _image_fetches.fetched(batch, urls)[urls[0]].problem == "gone"
+    _image_fetches.forget(batch)
+
+
+def test_values_that_were_erased_meanwhile_do_not_come_back(
+    site: Site, version: TemplateVersion
+) -> None:
+    stored = table(site, rows_of("https://shop.example/a.png"))
+    batch = start(site, version, stored, fixed={"product": "Ada's cup"})
+    erased = {**batch.mapping, "fixed": {}}
+    use_case(audited=False)(Batch.objects.filter(pk=batch.pk).update)(mapping=erased)
+
+    row_jobs._pause_for_images(batch)
+
+    batch.refresh_from_db()
+    assert batch.pause_reason == "images"
+    assert batch.mapping["fixed"] == {}

@@ -168,3 +168,16 @@ def test_drafts_need_the_permission_and_a_valid_text(
             actor=author, template=template, draft=replace(DRAFT, body="A {{ unknown }}")
         )
     assert template.versions.count() == 1
+
+
+def test_a_draft_that_went_back_to_what_is_published_does_not_stay_a_draft(
+    author: Person, template: PromptTemplate
+) -> None:
+    template_publishing.save_draft(actor=author, template=template, draft=SECOND)
+    back = template_publishing.save_draft(actor=author, template=template, draft=DRAFT)
+    assert back.number == 3
+
+    published = template_publishing.publish_version(actor=author, version=back)
+
+    assert published == back
+    assert template_publishing.newest_draft(template) is None
