@@ -225,9 +225,11 @@ def _store_rows(
         # Rows that can become no jobs are listed by the batch itself.
         skip_audit_event()
     failpoint("batch.create_mid_chunk")
-    room = max(0, MAX_INVALID_ROWS - len(batch.invalid_rows))
+    # As they are now: what was erased since the batch was read does not come back.
+    told = Batch.objects.values_list("invalid_rows", flat=True).get(pk=batch.pk)
+    room = max(0, MAX_INVALID_ROWS - len(told))
     if errors[:room]:
-        Batch.objects.filter(pk=batch.pk).update(invalid_rows=[*batch.invalid_rows, *errors[:room]])
+        Batch.objects.filter(pk=batch.pk).update(invalid_rows=[*told, *errors[:room]])
     prepared = batch.prepared_rows + len(keys)
     if batch.pilot_rows and batch.released_at is None and prepared >= batch.pilot_rows:
         # The jobs of the pilot continue; only the other rows wait.

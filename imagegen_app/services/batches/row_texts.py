@@ -28,7 +28,7 @@ from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from django.db.models import QuerySet
 
@@ -147,9 +147,11 @@ def has_waiting() -> bool:
     return _to_take().exists()
 
 
-def take(*, limit: int) -> list[TakenRow]:
-    """Take up to `limit` rows whose turn it is, each with its money reserved."""
-    taken: list[TakenRow] = []
+def take(*, limit: int) -> Iterator[TakenRow]:
+    """Take up to `limit` rows whose turn it is, each with its money reserved.
+
+    Each is handed over before the next one is taken: what fails then holds no money of others.
+    """
     stopped: set[int] = set()
     keys = _to_take().order_by("column__created_at", "column", "position")
     for key, column in list(keys.values_list("pk", "column")[:limit]):
@@ -162,8 +164,8 @@ def take(*, limit: int) -> list[TakenRow]:
             _pause(column, as_sentence("%(reason)s", reason=refusal.reason), ground=refusal.code)
             stopped.add(column)
         else:
-            taken += [] if row is None else [row]
-    return taken
+            if row is not None:
+                yield row
 
 
 @use_case()

@@ -6,6 +6,7 @@ written, and texts screened, in the driver's thread.
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,8 @@ from imagegen_app.services.gateways.text_services import ServiceText
 if TYPE_CHECKING:
     from imagegen_app.services.batches.row_texts import TakenRow
     from imagegen_app.services.gateways.screening import UnsavedVerdict
+
+logger = logging.getLogger("imagegen.driver")
 
 #: Calls at once: a text model is no provider, and has one account.
 MAX_CALLS: Final = 4
@@ -37,10 +40,16 @@ class RowTextCalls:
     def start(self) -> int:
         """Start calls for rows that wait, as far as there is room; return how many."""
         free = MAX_CALLS - len(self._running)
-        taken = row_texts.take(limit=free) if free else []
-        for one in taken:
-            self._start(one)
-        return len(taken)
+        started = 0
+        for taken in row_texts.take(limit=free) if free else ():
+            try:
+                self._start(taken)
+            except Exception:
+                # Perhaps of a screener of the site's own. Nothing was sent, so nothing is owed.
+                logger.exception("The text of a row could not be asked for.")
+                row_texts.keep_answer(taken=taken, before=(), found=Suggestion(ServiceText()))
+            started += 1
+        return started
 
     def finish(self) -> int:
         """Keep what has come; return how many calls ended."""

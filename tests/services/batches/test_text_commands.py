@@ -82,7 +82,7 @@ def test_a_failed_second_try_keeps_the_text_and_gives_the_reason(
 
 def test_a_text_typed_while_one_is_written_stays(site: Site, writer: type[RowWriter]) -> None:
     table = started(site)
-    taken = row_texts.take(limit=1)[0]
+    taken = next(row_texts.take(limit=1))
     text_commands.type_text(actor=site.actor, table=table, position=0, text="Mine.")
     found = Suggestion(ServiceText("Theirs.", "rows", Decimal("0.004")))
     row_texts.keep_answer(taken=taken, before=[], found=found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,7 +18,9 @@ from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.jobs import text_calls
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
+from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy import access
+from imagegen_app.services.worker import _row_text_calls, driver
 from imagegen_app.testing.factories import make_template, make_user
 from project.catalog.models import Category, Product
 from tests.services.batches.test_lifecycle import VARIABLES
@@ -94,3 +96,31 @@ def test_only_fields_that_are_offered_are_read_of_objects(
                 request=asked(sources=[path]),
             )
     assert writer.asked == []
+
+
+def test_a_call_that_cannot_be_begun_costs_nothing_and_holds_up_no_other_row(
+    site: Site, writer: type[RowWriter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = started(site)
+    begin = _row_text_calls.screening.screen_text
+    seen: list[str] = []
+
+    def failing(text: str, **options: Any) -> Any:
+        seen.append(text)
+        if len(seen) == 1:
+            raise RuntimeError("a screener of the site")
+        return begin(text, **options)
+
+    monkeypatch.setattr(_row_text_calls.screening, "screen_text", failing)
+    driver.drive(seconds=20)
+
+    counts = row_texts.progress(column_of(table))
+    assert (counts.failed, counts.written) == (1, 2)
+    assert sorted(TextCall.objects.values_list("state", flat=True)) == [
+        "failed",
+        "succeeded",
+        "succeeded",
+    ]
+    assert TextCall.objects.get(state="failed").cost == 0
+    assert len(writer.asked) == 2
+    assert doctor.violated_invariants() == {}
