@@ -40,7 +40,9 @@ class PictureChoicePages(Pages):
         needed, at = "request_job", "studio/pictures/<slug:source>/"
         return [
             Route(at, self.listed, "imagegen_studio_pictures", needed, is_hidden=True),
-            Route(f"{at}<str:key>/", self.chosen, "imagegen_studio_picture", needed, is_hidden=True),
+            Route(
+                f"{at}<str:key>/", self.chosen, "imagegen_studio_picture", needed, is_hidden=True
+            ),
             Route(
                 f"{at}<str:key>/thumbnail/",
                 self.thumbnail,
@@ -99,7 +101,9 @@ class PictureChoicePages(Pages):
         }
         return self.page(request, "imagegen_app/admin/studio/reference.html", context)
 
-    def thumbnail(self, _request: HttpRequest, actor: Person, source: str, key: str) -> HttpResponse:
+    def thumbnail(
+        self, _request: HttpRequest, actor: Person, source: str, key: str
+    ) -> HttpResponse:
         """Send a small copy, for private images, too, to whoever may read the image."""
         small = _open_source(actor, source).thumbnail(_picture(actor, source, key))
         if small is None:

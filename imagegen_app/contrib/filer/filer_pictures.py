@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.apps import apps
 from django.db.models import Q
 from django.utils.translation import gettext as _
-from filer.models import FolderPermission
+from filer.models import File, FolderPermission
 from filer.settings import FILER_IMAGE_MODEL
 
 from imagegen_app.services.gateways import content_fields, picture_sources
@@ -66,7 +66,7 @@ class FilerPictures:
         rows = _readable(actor)
         if search:
             rows = rows.filter(Q(name__icontains=search) | Q(original_filename__icontains=search))
-        start = content_fields.parse_key(rows.model, after)
+        start = content_fields.parse_key(File, after)
         if start is not None:
             rows = rows.filter(pk__lt=start)
         read = list(rows.order_by("-pk")[: PAGE_SIZE + 1])
@@ -75,8 +75,8 @@ class FilerPictures:
 
     def find(self, actor: Person, keys: Collection[str]) -> dict[str, SitePicture]:
         """Return images by their keys: filer itself is asked about each."""
-        model = _image_model()
-        numbers = [content_fields.parse_key(model, key) for key in keys]
+        # An image's key is that of its file, whose column says how large a number can be.
+        numbers = [content_fields.parse_key(File, key) for key in keys]
         rows = _pictures().filter(pk__in=[number for number in numbers if number is not None])
         asking = _Asking(actor.user)
         return {
@@ -89,9 +89,7 @@ class FilerPictures:
         """Return the small copy that filer's own thumbnailer makes and keeps."""
         row: Any = picture.instance
         try:
-            small = row.file.get_thumbnail(
-                {**_THUMBNAIL, "subject_location": row.subject_location}
-            )
+            small = row.file.get_thumbnail({**_THUMBNAIL, "subject_location": row.subject_location})
             extension = str(small.name).rpartition(".")[2].lower()
             with small.open("rb") as file:
                 data = bytes(file.read())
@@ -102,13 +100,14 @@ class FilerPictures:
         return None if media_type is None else (data, media_type)
 
 
-def _image_model() -> Any:
-    """Return filer's model of images, which a site can swap."""
-    return apps.get_model(FILER_IMAGE_MODEL)
-
-
 def _pictures() -> Any:
-    return _image_model().objects.non_polymorphic().exclude(mime_type=_NO_PIXELS).exclude(file="")
+    # A site can swap filer's model of images.
+    return (
+        apps.get_model(FILER_IMAGE_MODEL)
+        .objects.non_polymorphic()
+        .exclude(mime_type=_NO_PIXELS)
+        .exclude(file="")
+    )
 
 
 def _readable(actor: Person) -> Any:
