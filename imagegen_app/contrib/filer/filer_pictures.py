@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from filer.models import File, FolderPermission
 from filer.settings import FILER_IMAGE_MODEL
 
-from imagegen_app.services.gateways import content_fields, picture_sources
+from imagegen_app.services.gateways import content_fields, picture_sources, storage
 from imagegen_app.services.gateways.picture_sources import PAGE_SIZE, PicturePage, SitePicture
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ class FilerPictures:
         try:
             small = row.file.get_thumbnail({**_THUMBNAIL, "subject_location": row.subject_location})
             extension = str(small.name).rpartition(".")[2].lower()
-            with small.open("rb") as file:
-                data = bytes(file.read())
+            # One that was made earlier cannot be opened by itself.
+            data = storage.GuardedStorage(small.storage).read(str(small.name))
         except Exception as error:  # noqa: BLE001 - storages and decoders raise whatever they like
             logger.info("No thumbnail of image %s: %s", row.pk, type(error).__name__)
             return None

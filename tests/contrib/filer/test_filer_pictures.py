@@ -182,11 +182,13 @@ def test_a_thumbnail_is_filers_own_and_for_those_who_may_read_the_image(
     theirs = stored("Theirs", Folder.objects.create(name="Closed"), is_public=is_public)
 
     shown = editor.get(reverse(THUMBNAIL, args=["filer", mine.pk]))
+    kept = editor.get(reverse(THUMBNAIL, args=["filer", mine.pk]))
     refused = editor.get(reverse(THUMBNAIL, args=["filer", theirs.pk]))
     mine.file.delete(save=False)
     lost = editor.get(reverse(THUMBNAIL, args=["filer", mine.pk]))
 
     assert (shown.status_code, refused.status_code, lost.status_code) == (200, 404, 404)
+    assert kept.content == shown.content
     assert shown["Content-Type"] in {"image/jpeg", "image/png"}
     assert shown["Cache-Control"].startswith("private")
 
