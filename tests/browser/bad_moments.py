@@ -6,6 +6,8 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from imagegen_app.services.jobs.transitions import TRIED_IN_VAIN
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,8 +26,8 @@ def failed_job(site: Site, like: str) -> tuple[str, str]:
         "session_id": session,
         "state": "failed",
         "error_code": "provider_unavailable",
-        "error_message": "",
-        "error_remedy": "",
+        "error_message": "The provider's service is unavailable.",
+        "error_remedy": TRIED_IN_VAIN,
         "actual_cost": None,
         "idempotency_key": None,
         "live_attempt_id": None,
