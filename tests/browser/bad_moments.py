@@ -6,8 +6,6 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from imagegen_app.services.jobs.transitions import TRIED_IN_VAIN
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,7 +25,7 @@ def failed_job(site: Site, like: str) -> tuple[str, str]:
         "state": "failed",
         "error_code": "provider_unavailable",
         "error_message": "The provider's service is unavailable.",
-        "error_remedy": TRIED_IN_VAIN,
+        "error_remedy": "Request it again later, or choose another model.",
         "actual_cost": None,
         "idempotency_key": None,
         "live_attempt_id": None,

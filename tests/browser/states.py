@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.browser.bad_moments import failed_job, outage
+from tests.browser.media_library import upload_photographs
 from tests.browser.site import wait_until
 
 if TYPE_CHECKING:
@@ -361,6 +362,7 @@ def prepare(site: Site, open_page: Callable[[str], Any]) -> dict[str, str]:
     # Other tests have used this site, too.
     (batch,) = site.ask("select id from imagegen_batch order by created_at desc")[0]
     (collection,) = site.ask("select id from imagegen_collection order by created_at desc")[0]
+    upload_photographs(editor, site)
     failed, failed_session = failed_job(site, rows[0][1])
     return {
         "failed": failed,

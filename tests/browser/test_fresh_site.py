@@ -26,7 +26,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo_site.Site]:
 
 
 @pytest.fixture(scope="module")
-def signed_in(fresh: demo_site.Site, browser: Any) -> Iterator[dict[str, Any]]:
+def signed_in(fresh: demo_site.Site, browser: Any) -> dict[str, Any]:
     """The cookies of each person who looks."""
     found = {}
     for who in {state.who for state in states.FRESH}:
@@ -34,7 +34,7 @@ def signed_in(fresh: demo_site.Site, browser: Any) -> Iterator[dict[str, Any]]:
         demo_site.sign_in(open_page(context), fresh, who)
         found[who] = context.storage_state()
         context.close()
-    yield found
+    return found
 
 
 @pytest.mark.parametrize("state", states.FRESH, ids=lambda state: state.name)
