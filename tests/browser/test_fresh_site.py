@@ -51,6 +51,7 @@ def test_an_empty_page_is_accessible_and_within_the_screen(
     states.settled(page)
     faults = barriers(page, of="#content")
     page.emulate_media(color_scheme="dark")
+    page.evaluate("document.getAnimations().forEach((a) => a.finish())")
     faults += barriers(page, of="#content", rule="color-contrast")
     wide = []
     for width in WIDTHS:
