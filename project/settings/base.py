@@ -17,6 +17,7 @@ VAR_DIR = Path(os.environ.get("IMAGEGEN_DEMO_DIR", BASE_DIR / "var"))
 INSTALLED_APPS = [
     "imagegen_app",
     "imagegen_app.contrib.djangocms",
+    "imagegen_app.contrib.filer",
     "project.catalog",
     "project.demo",
     "django_tasks_db",

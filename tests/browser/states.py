@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.browser.bad_moments import failed_job, outage
+from tests.browser.media_library import upload_photographs
 from tests.browser.site import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from tests.browser.site import Site
 
@@ -28,13 +32,16 @@ class State:
     act: Callable[[Any], None] | None = None
     #: A page of the site, and not of its admin.
     outside: bool = False
+    #: What holds while the page is opened, such as an outage, which no other state is to show.
+    amid: Callable[[Site], AbstractContextManager[None]] | None = None
 
     def open(self, page: Any, site: Site, keys: Mapping[str, str], *, language: str = "en") -> Any:
         """Go there and do it; return the answer of the server."""
         admin = "" if self.outside else "admin/"
-        answer = page.goto(f"{site.url}/{language}/{admin}{self.path.format(**keys)}")
-        if self.act:
-            self.act(page)
+        with self.amid(site) if self.amid else nullcontext():
+            answer = page.goto(f"{site.url}/{language}/{admin}{self.path.format(**keys)}")
+            if self.act:
+                self.act(page)
         return answer
 
 
@@ -201,6 +208,14 @@ STATES = (
     State(
         "studio-fault", "editor", f"{_JOB}studio/?template=product-still-life&session=new", _fail
     ),
+    State("studio-failed", "editor", f"{_JOB}studio/?session={{failed_session}}"),
+    State("studio-outage", "editor", f"{_JOB}studio/?session=new", amid=outage),
+    State("request-failed", "editor", f"{_JOB}studio/{{failed}}/"),
+    State("job-failed", "admin", "imagegen/job/{failed}/change/"),
+    State("health-outage", "admin", f"{_JOB}health/", amid=outage),
+    State("overview-outage", "admin", f"{_JOB}overview/", amid=outage),
+    State("media-library", "editor", f"{_JOB}studio/pictures/filer/?pick=reference"),
+    State("media-library-none", "editor", f"{_JOB}studio/pictures/filer/?pick=reference&q=zebra"),
     State("templates-to-choose", "editor", f"{_JOB}studio/templates/"),
     State("request", "editor", f"{_JOB}studio/{{job}}/"),
     State("result", "editor", f"{_JOB}studio/result/{{asset}}/"),
@@ -269,6 +284,21 @@ STATES = (
     State("session-ended", "editor", f"{_JOB}studio/?template=page-hero", _end_session),
 )
 
+#: The states of a site that nobody has used yet.
+FRESH = (
+    State("fresh-front-page", "admin", ""),
+    State("fresh-studio", "editor", f"{_JOB}studio/"),
+    State("fresh-library", "editor", f"{_JOB}library/"),
+    State("fresh-library-of-a-reviewer", "reviewer", f"{_JOB}library/"),
+    State("fresh-chooser", "editor", f"{_JOB}library/?pick=reference"),
+    State("fresh-media-library", "editor", f"{_JOB}studio/pictures/filer/?pick=reference"),
+    State("fresh-desk", "reviewer", f"{_JOB}desk/"),
+    State("fresh-alternative-texts", "editor", f"{_JOB}assets/alt-texts/"),
+    State("fresh-overview", "admin", f"{_JOB}overview/"),
+    State("fresh-incidents", "admin", "imagegen/incident/"),
+    State("fresh-list-of-jobs", "admin", "imagegen/job/"),
+    State("fresh-list-of-images", "admin", "imagegen/asset/"),
+)
 
 #: The states that the documentation shows, and what their pictures are called there.
 IN_DOCS = {
@@ -332,7 +362,11 @@ def prepare(site: Site, open_page: Callable[[str], Any]) -> dict[str, str]:
     # Other tests have used this site, too.
     (batch,) = site.ask("select id from imagegen_batch order by created_at desc")[0]
     (collection,) = site.ask("select id from imagegen_collection order by created_at desc")[0]
+    upload_photographs(editor, site)
+    failed, failed_session = failed_job(site, rows[0][1])
     return {
+        "failed": failed,
+        "failed_session": failed_session,
         "asset": ids[0],
         "other": ids[1],
         "sent": ids[3],

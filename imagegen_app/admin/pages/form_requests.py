@@ -70,7 +70,7 @@ def _composed(
     picture = asset or form.content
     starts += [] if picture is None else [_source_of(picture)]
     starts += input_fields.given_inputs(data, promised=form.promised if is_draft else None)
-    starts += reference_fields.given_references(form.taken, data)
+    starts += reference_fields.given_references(form.taken, data, actor=actor, is_draft=is_draft)
     starts = mask_fields.with_drawing(starts, data, picture)
     quality = model_fields.given_quality(str(data.get("quality") or ""))
     size = model_fields.size_beside(quality, str(data.get("size") or ""), form.options)

@@ -18,6 +18,7 @@ from imagegen_app.admin.pages import (
 from imagegen_app.admin.pages.parameter_fields import PREFIX
 from imagegen_app.core.limits import MAX_INPUTS, MAX_PROMPT_CHARS
 from imagegen_app.core.types import InputRole, Operation
+from imagegen_app.services.gateways import picture_sources
 from imagegen_app.services.job_requests.model_options import needs_image
 
 if TYPE_CHECKING:
@@ -91,8 +92,14 @@ class FormSections:
 
     @cached_property
     def taken(self) -> list[reference_fields.TakenRow]:
-        """The rows of images of the library."""
+        """The rows of images that are there already."""
         return reference_fields.taken_rows(self.form)
+
+    @cached_property
+    def media_libraries(self) -> list[tuple[str, str]]:
+        """The media libraries of the site that the person may choose from: (name, label)."""
+        found = picture_sources.open_sources(self.form.actor)
+        return [(name, source.label) for name, source in found.items()]
 
     @property
     def roles(self) -> list[tuple[str, str]]:

@@ -47,7 +47,13 @@ class ReferenceChoicePage(Pages):
         in_dialog = {"field": "", "embed": ""} if request.GET.get("field") == "reference" else {}
         context = {
             "title": _("Start from this image"),
-            "asset": asset,
+            "chosen": {
+                "key": str(asset.pk),
+                "name": asset.alt_text,
+                "alt": asset.alt_text,
+                "width": asset.width,
+                "height": asset.height,
+            },
             "preview": delivery.preview_url(asset, width=640),
             "field": request.GET.get("field", ""),
             "carried": carried_query(request),

@@ -1,4 +1,4 @@
-"""The studio's rows for images of the library to start from, each with what it is for."""
+"""The studio's rows for images that are there already to start from, each with what it is for."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from imagegen_app.admin.pages.input_fields import number_of
+from imagegen_app.admin.pages.picture_choice import preview_url
 from imagegen_app.core.limits import MAX_INPUTS
 from imagegen_app.core.types import ControlGuide, InputRole
 from imagegen_app.forms.fields import OfferedChoiceField
 from imagegen_app.models import Asset
 from imagegen_app.models.labels import LABELS
-from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.gateways import content_fields, picture_sources
 from imagegen_app.services.job_requests.values import InputSource
-from imagegen_app.services.library import delivery
+from imagegen_app.services.library import delivery, site_pictures
 from imagegen_app.services.policy import use_of_assets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from imagegen_app.core.actors import Person
+    from imagegen_app.services.gateways.picture_sources import SitePicture
     from imagegen_app.services.job_requests.model_options import ModelOptions
 
 #: Before the number of each row.
@@ -43,13 +45,27 @@ _ROLES = (
 
 @dataclass(frozen=True, slots=True)
 class TakenImage:
-    """An image of the library in the form."""
+    """An image of our library, or of the site's media library, in the form."""
 
     number: int
-    #: None if the person may not use it.
+    #: None for one of the site, and if the person may not use it.
     asset: Asset | None
     #: Such as `style` or `control:depth`; empty for the first that the model takes.
     role: str
+    #: An image of the site; None for one of ours, and if the person may not see it.
+    picture: SitePicture | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the person may use it."""
+        return self.asset is not None or self.picture is not None
+
+    @property
+    def key(self) -> str:
+        """What names it in the form."""
+        if self.picture is not None:
+            return self.picture.reference
+        return "" if self.asset is None else str(self.asset.pk)
 
     @property
     def name(self) -> str:
@@ -59,9 +75,14 @@ class TakenImage:
 
 @dataclass(frozen=True, slots=True)
 class TakenRow:
-    """The fields of one image of the library, as the page shows them."""
+    """The fields of one image, as the page shows them."""
 
-    asset: Asset
+    key: str
+    #: What it is called; an image of ours without words has no name.
+    label: str
+    alt_text: str
+    width: int
+    height: int
     preview: str
     field: Any
     role: Any
@@ -87,7 +108,7 @@ def offered_roles(options: ModelOptions | None) -> list[tuple[str, str]]:
 
 
 def taken_images(data: Any, *, actor: Person, added: str = "") -> list[TakenImage]:
-    """Return the images of the library that a form was sent with, or that its address adds.
+    """Return the images that a form was sent with, or that its address adds.
 
     Only those that the person may use are found: the service requires it of each.
     """
@@ -103,9 +124,11 @@ def taken_images(data: Any, *, actor: Person, added: str = "") -> list[TakenImag
     usable = (
         use_of_assets.usable_assets(actor).in_bulk([k for k in keys.values() if k]) if keys else {}
     )
+    named = [key for key, _role in wanted.values() if ":" in key][: MAX_INPUTS + 1]
+    of_site = picture_sources.find_pictures(actor, named) if named else {}
     return [
-        TakenImage(number, usable.get(keys[number]), role)
-        for number, (_key, role) in sorted(wanted.items())[: MAX_INPUTS + 1]
+        TakenImage(number, usable.get(keys[number]), role, of_site.get(key))
+        for number, (key, role) in sorted(wanted.items())[: MAX_INPUTS + 1]
     ]
 
 
@@ -116,10 +139,10 @@ def reference_fields(
     roles = offered_roles(options)
     fields: dict[str, forms.Field] = {}
     for one in taken:
-        if one.asset is None:
+        if not one.is_usable:
             continue
         fields[one.name] = forms.CharField(
-            required=False, initial=str(one.asset.pk), max_length=40, widget=forms.HiddenInput
+            required=False, initial=one.key, max_length=40, widget=forms.HiddenInput
         )
         fields[f"{one.name}_role"] = OfferedChoiceField(
             label=_("Role"),
@@ -145,17 +168,22 @@ def roles_of(taken: list[TakenImage], options: ModelOptions | None) -> frozenset
     found = set()
     for one in taken:
         role, _kind = _parts(one.role or usual)
-        if one.asset is not None and role is not None:
+        if one.is_usable and role is not None:
             found.add(role)
     return frozenset(found)
 
 
-def given_references(taken: list[TakenImage], data: Mapping[str, Any]) -> list[InputSource]:
-    """Return the images of the library as input images."""
+def given_references(
+    taken: list[TakenImage], data: Mapping[str, Any], *, actor: Person, is_draft: bool = False
+) -> list[InputSource]:
+    """Return the images as input images; for a draft, files of the site are not read.
+
+    :raises InvalidJobRequest: if an image of the site cannot be used any more.
+    """
     sources = []
     for one in taken:
         role, kind = _parts(str(data.get(f"{one.name}_role") or one.role))
-        if one.asset is None or role is None or not data.get(one.name):
+        if not one.is_usable or role is None or not data.get(one.name):
             continue
         guide = None
         if role is InputRole.CONTROL:
@@ -165,7 +193,12 @@ def given_references(taken: list[TakenImage], data: Mapping[str, Any]) -> list[I
                 start=number_of(data, f"{one.name}_start", 0.0),
                 end=number_of(data, f"{one.name}_end", 1.0),
             )
-        sources.append(InputSource(role=role, asset=one.asset, guide=guide))
+        if one.picture is None:
+            sources.append(InputSource(role=role, asset=one.asset, guide=guide))
+        elif is_draft:
+            sources.append(site_pictures.planned_source(one.key, role=role, guide=guide))
+        else:
+            sources.append(site_pictures.input_source(actor, one.key, role=role, guide=guide))
     return sources
 
 
@@ -173,15 +206,27 @@ def taken_rows(form: Any) -> list[TakenRow]:
     """Return the rows that are shown."""
     return [
         TakenRow(
-            asset=one.asset,
-            preview=delivery.preview_url(one.asset, width=320),
+            key=one.key,
+            **_shown(one),
             field=form[one.name],
             role=form[f"{one.name}_role"],
             numbers=tuple(form[f"{one.name}_{part}"] for part in _NUMBERS),
         )
         for one in form.taken
-        if one.asset is not None and one.name in form.fields and form[one.name].value()
+        if one.is_usable and one.name in form.fields and form[one.name].value()
     ]
+
+
+def _shown(one: TakenImage) -> dict[str, Any]:
+    picture: Any = one.picture or one.asset
+    is_ours = one.picture is None
+    return {
+        "label": picture.alt_text if is_ours else picture.name,
+        "alt_text": picture.alt_text,
+        "width": picture.width,
+        "height": picture.height,
+        "preview": delivery.preview_url(picture, width=320) if is_ours else preview_url(picture),
+    }
 
 
 def moved_roles(

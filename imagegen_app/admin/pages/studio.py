@@ -40,7 +40,7 @@ from imagegen_app.services.job_requests import (
     request_sets,
 )
 from imagegen_app.services.jobs import job_previews, pass_chain
-from imagegen_app.services.library import delivery
+from imagegen_app.services.library import delivery, session_turns
 from imagegen_app.services.monitoring import progress, uncertain_jobs
 from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
@@ -178,7 +178,8 @@ class StudioPages(Pages):
     def job(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:
         """Show a job's progress, and its images to select from."""
         job = _own_job(actor, pk)
-        context = {"title": _("Studio"), **self._status(request, actor, job)}
+        heading = session_turns.title_of(actor, job)
+        context = {"title": _("Studio"), "heading": heading, **self._status(request, actor, job)}
         return self.page(request, "imagegen_app/admin/studio/job.html", context)
 
     def status(self, request: HttpRequest, actor: Person, pk: uuid.UUID) -> HttpResponse:

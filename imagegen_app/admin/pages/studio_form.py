@@ -84,7 +84,7 @@ class StudioForm(StartFields):
 
         `content` is the image of an object of the site to start from, and `told` what else to say.
         """
-        self._actor = actor
+        self.actor = actor
         slug = version.template.slug if version else ""
         #: Whether the submitted data belongs to the template that is shown.
         self.is_for_this_template = data is not None and data.get("shown_template", "") == slug
@@ -112,7 +112,7 @@ class StudioForm(StartFields):
         if recipe is not None and recipe.inputs_of is not None and not asset:
             self.fields["inputs_of"].initial = recipe.inputs_of.pk
         self.taken = reference_fields.taken_images(data, actor=actor, added=taken)
-        if any(one.asset is None for one in self.taken):
+        if any(not one.is_usable for one in self.taken):
             self.changes.append(str(asked_values.SOURCE_NOT_USABLE))
         self.promised = input_fields.promised_files(data)
         self._chosen = {*self.promised, *(files or ()), *mask_fields.drawn_names(data)}
@@ -162,7 +162,7 @@ class StudioForm(StartFields):
         """Return the first model that makes images of words alone, unless there is an image."""
         if self.content or any(self._first(name, data) for name in ("asset", "inputs_of")):
             return next(iter(self.usable), None)
-        if any(one.asset for one in self.taken):
+        if any(one.is_usable for one in self.taken):
             taking = (m for m in self.usable if model_options.takes_images(m))
             return next(taking, next(iter(self.usable), None))
         return next(filter(model_options.generates, self.usable), next(iter(self.usable), None))
@@ -240,7 +240,7 @@ class StudioForm(StartFields):
                 self.initial[name] = sent[name]
                 if name in {"size", "quality", "count"}:
                     self.offer(name, sent[name], sent[name])
-        self.initial.update(pass_fields.kept_values(data, version=self.version, actor=self._actor))
+        self.initial.update(pass_fields.kept_values(data, version=self.version, actor=self.actor))
         self.initial.update(mask_fields.kept_values(data))
         self.initial.update(grid_fields.kept_values(data))
 
@@ -301,7 +301,7 @@ class StudioForm(StartFields):
         for name, reason in input_fields.incomplete_rows(data):
             if not self.promised.get(name):
                 self.add_error(name, reason)
-        if any(one.asset is None for one in self.taken):
+        if any(not one.is_usable for one in self.taken):
             self.add_error("asset", asked_values.SOURCE_NOT_USABLE)
         for name, reason in pass_fields.pass_problems(data):
             self.add_error(name, reason)

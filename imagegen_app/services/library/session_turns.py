@@ -199,6 +199,11 @@ def _turn(job: Job, title: str, images: Sequence[Asset], known: Progress | None)
     )
 
 
+def title_of(actor: Person, job: Job) -> str:
+    """Return the heading of one job, as its turn in a session has it."""
+    return _titles(actor, [job])[job.pk]
+
+
 def _titles(actor: Person, jobs: Sequence[Job]) -> dict[UUID, str]:
     """Return a heading for each of a person's own jobs; a prompt may be read by who wrote it."""
     written = prompt_access.own_prompts(actor, jobs)

@@ -1,0 +1,1 @@
+"""Start from images of django-filer."""

@@ -1,0 +1,1 @@
+"""Images of django-filer in the studio."""
