@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagegen_app.models import Batch, Job
-from imagegen_app.services.batches import row_jobs
+from imagegen_app.services.batches import row_images, row_jobs
 from tests.services.batches.test_batch_shots import PLACES, version
 from tests.services.batches.test_lifecycle import prepare, products, start
 
@@ -32,13 +32,13 @@ def test_the_image_of_a_row_is_read_once_for_all_its_shots(
     site: Site, version: TemplateVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    original = row_jobs.row_images.read_sources
+    original = row_images.read_sources
 
     def counted(*given: Any, **named: Any) -> Any:
         read.append(1)
         return original(*given, **named)
 
-    monkeypatch.setattr(row_jobs.row_images, "read_sources", counted)
+    monkeypatch.setattr(row_images, "read_sources", counted)
     start(site, version, products(2), shots=PLACES)
     prepare()
 

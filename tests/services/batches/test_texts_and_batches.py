@@ -14,13 +14,13 @@ from imagegen_app.services.batches.selections import Selection
 from imagegen_app.services.batches.text_columns import InvalidTextRequest
 from imagegen_app.services.foundation import clock
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.gateways import content_fields, screening
 from imagegen_app.services.job_requests.values import InvalidJobRequest
 from imagegen_app.services.jobs import text_calls
 from imagegen_app.services.jobs.state_machine import WORKER_ACTOR
 from imagegen_app.services.monitoring import doctor
 from imagegen_app.services.policy import access
-from imagegen_app.services.worker import _row_text_calls, driver
+from imagegen_app.services.worker import driver
 from imagegen_app.testing.factories import make_template, make_user
 from project.catalog.models import Category, Product
 from tests.services.batches.test_lifecycle import VARIABLES
@@ -102,7 +102,7 @@ def test_a_call_that_cannot_be_begun_costs_nothing_and_holds_up_no_other_row(
     site: Site, writer: type[RowWriter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = started(site)
-    begin = _row_text_calls.screening.screen_text
+    begin = screening.screen_text
     seen: list[str] = []
 
     def failing(text: str, **options: Any) -> Any:
@@ -111,7 +111,7 @@ def test_a_call_that_cannot_be_begun_costs_nothing_and_holds_up_no_other_row(
             raise RuntimeError("a screener of the site")
         return begin(text, **options)
 
-    monkeypatch.setattr(_row_text_calls.screening, "screen_text", failing)
+    monkeypatch.setattr(screening, "screen_text", failing)
     driver.drive(seconds=20)
 
     counts = row_texts.progress(column_of(table))
