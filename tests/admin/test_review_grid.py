@@ -125,6 +125,21 @@ def test_notes_stay_where_a_press_is_refused_and_go_where_it_is_not(
     assert notes(left) == {}
 
 
+def test_many_notes_that_stay_stand_alone_so_that_the_form_can_be_sent(
+    boss: Client, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = fields(read(boss, batch))
+    first = assets()[0]
+    review.approve(actor=System("other"), asset=first)
+    sent = {**shown, f"decision-{first.pk}": "reject", f"note-{first.pk}": "No handle"}
+    beside = boss.post(grid(batch), sent).content.decode()
+    monkeypatch.setattr(review_tiles, "MOST_BESIDE", 0)
+    alone = boss.post(grid(batch), sent).content.decode()
+
+    assert (beside.count("data-asset="), alone.count("data-asset=")) == (3, 1)
+    assert notes(alone) == {str(first.pk): "No handle"}
+
+
 def test_a_rejection_takes_note_and_reason_and_needs_neither(boss: Client, batch: Batch) -> None:
     first, second, _third = assets()
     boss.post(

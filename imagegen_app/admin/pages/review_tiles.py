@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Images on one page. Each has up to eight fields, and Django takes a thousand of them.
 TILES: Final = 100
+#: Images with notes that stay, beside a full page, so that all their fields can be sent.
+MOST_BESIDE: Final = 25
 
 
 def grid_assets(batch: Batch) -> QuerySet[Asset]:
@@ -58,12 +60,16 @@ def grid_assets(batch: Batch) -> QuerySet[Asset]:
 def with_noted(
     batch: Batch, assets: Sequence[Asset], notes: Mapping[uuid.UUID, str]
 ) -> list[Asset]:
-    """Return the images of a page, and before them those of the batch that have a note and are not there."""
+    """Return the images of a page, and before them those of the batch that have a note and are not there.
+
+    If these are too many for one form, they stand alone; with the next press, the page is as before.
+    """
     missing = set(notes) - {asset.pk for asset in assets}
     if not missing:
         return list(assets)
-    noted = grid_assets(batch).filter(pk__in=missing).order_by("-created_at", "-pk")
-    return [*noted[:TILES], *assets]
+    rows = grid_assets(batch).filter(pk__in=missing).order_by("-created_at", "-pk")
+    noted = list(rows[:TILES])
+    return [*noted, *assets] if len(noted) <= MOST_BESIDE else noted
 
 
 def tiles_of(
