@@ -183,7 +183,7 @@ def test_all_suggested_texts_of_the_page_are_accepted_together(boss: Client, bat
     again = boss.post(grid(batch), {**fields(page), "describe": "1"}, follow=True)
 
     # Each tile says what the button takes, before it is opened.
-    told = re.findall(r'imagegen-suggested">[^<]*<span dir="auto">([^<]*)<', page)
+    told = re.findall(r'imagegen-suggested"[^>]*>[^<]*<span dir="auto">([^<]*)<', page)
     assert sorted(told) == ["A lamp &lt;b&gt;&amp; more", "A mug"]
     assert "Accept 2 suggested texts" in page
     assert "2 alternative texts were saved" in said.content.decode()
