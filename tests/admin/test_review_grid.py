@@ -54,6 +54,12 @@ def read(client: Client, batch: Batch, query: str = "") -> str:
     return client.get(grid(batch) + query).content.decode()
 
 
+def notes(page: str) -> dict[str, str]:
+    """Return the notes that stand in a page's fields, by image."""
+    found = re.findall(r'name="note-([^"]+)"[^>]*>([^<]*)</textarea>', page)
+    return {key: text for key, text in found if text}
+
+
 def assets() -> list[Asset]:
     return list(Asset.objects.order_by("pk"))
 
@@ -74,6 +80,64 @@ def test_the_second_decision_about_an_image_is_told_and_the_first_one_stays(
     assert f"({Product.objects.get(pk=first.job.row_key).name})" in said
     states = [one.review_state for one in assets()]
     assert states == ["rejected", "approved", "approved"]
+
+
+def test_a_note_that_was_not_stored_stays_in_its_field_and_is_told(
+    boss: Client, batch: Batch
+) -> None:
+    shown = fields(read(boss, batch))
+    first, second, third = assets()
+    review.approve(actor=System("other"), asset=first)
+    sent = {
+        **shown,
+        f"decision-{first.pk}": "reject",
+        f"note-{first.pk}": "The <handle> is missing",
+        f"decision-{second.pk}": "reject",
+        f"note-{second.pk}": "Too dark",
+        f"note-{third.pk}": "For later",
+    }
+    answer = boss.post(grid(batch), sent, follow=True)
+    page = answer.content.decode()
+
+    assert "1 note was not stored and still stands in its field." in page
+    assert f"({Product.objects.get(pk=first.job.row_key).name})" in page
+    assert notes(page) == {
+        str(first.pk): "The &lt;handle&gt; is missing",
+        str(third.pk): "For later",
+    }
+    assert page.count('imagegen-tile-more" open') == 2
+    second.refresh_from_db()
+    assert (first.review_note, second.review_note) == ("", "Too dark")
+
+
+def test_notes_stay_where_a_press_is_refused_and_go_where_it_is_not(
+    boss: Client, batch: Batch
+) -> None:
+    first, second, _third = assets()
+    sent = {f"note-{one.pk}": f"Note {number}" for number, one in enumerate((first, second))}
+    late = {f"decision-{first.pk}": "approve", "place": "1", "place_at": "never"}
+    refused = boss.post(grid(batch), {**fields(read(boss, batch)), **sent, **late}, follow=True)
+    again = boss.post(grid(batch), {**sent, "regenerate": str(second.pk)}, follow=True)
+    left = boss.get(grid(batch)).content.decode()
+
+    assert set(notes(refused.content.decode()).values()) == {"Note 0", "Note 1"}
+    assert set(notes(again.content.decode()).values()) == {"Note 0"}
+    assert notes(left) == {}
+
+
+def test_many_notes_that_stay_stand_alone_so_that_the_form_can_be_sent(
+    boss: Client, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = fields(read(boss, batch))
+    first = assets()[0]
+    review.approve(actor=System("other"), asset=first)
+    sent = {**shown, f"decision-{first.pk}": "reject", f"note-{first.pk}": "No handle"}
+    beside = boss.post(grid(batch), sent).content.decode()
+    monkeypatch.setattr(review_tiles, "MOST_BESIDE", 0)
+    alone = boss.post(grid(batch), sent).content.decode()
+
+    assert (beside.count("data-asset="), alone.count("data-asset=")) == (3, 1)
+    assert notes(alone) == {str(first.pk): "No handle"}
 
 
 def test_a_rejection_takes_note_and_reason_and_needs_neither(boss: Client, batch: Batch) -> None:
@@ -118,7 +182,9 @@ def test_all_suggested_texts_of_the_page_are_accepted_together(boss: Client, bat
     said = boss.post(grid(batch), {**fields(page), "describe": "1"}, follow=True)
     again = boss.post(grid(batch), {**fields(page), "describe": "1"}, follow=True)
 
-    assert "A lamp &lt;b&gt;&amp; more" in page
+    # Each tile says what the button takes, before it is opened.
+    told = re.findall(r'imagegen-suggested"[^>]*>[^<]*<span dir="auto">([^<]*)<', page)
+    assert sorted(told) == ["A lamp &lt;b&gt;&amp; more", "A mug"]
     assert "Accept 2 suggested texts" in page
     assert "2 alternative texts were saved" in said.content.decode()
     assert "No suggested text is left" in again.content.decode()

@@ -24,7 +24,7 @@ from imagegen_app.services.library.review_requests import MAX_NOTE_CHARS
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from django.http import HttpRequest
 
@@ -36,11 +36,19 @@ _NAMED = 5
 _KINDS = {"approve": DecisionKind.APPROVE, "reject": DecisionKind.REJECT}
 
 
-def decide(request: HttpRequest, actor: Person, batch: Batch) -> tuple[int, list[Asset]]:
+def notes_sent(request: HttpRequest) -> dict[uuid.UUID, str]:
+    """Return the notes that were typed, by image."""
+    found = _sent(request, "note-")
+    return {key: text[:MAX_NOTE_CHARS] for key, text in found.items() if text.strip()}
+
+
+def decide(
+    request: HttpRequest, actor: Person, batch: Batch, notes: dict[uuid.UUID, str]
+) -> tuple[int, list[Asset]]:
     """Carry the decisions out, each by itself; return how many were sent, and the approved images.
 
     An image that another person decided about meanwhile is named with what they decided; among the
-    approved ones it counts if both said yes.
+    approved ones it counts if both said yes. What is stored of `notes` is taken out of them.
     """
     wanted = {
         key: _KINDS[value] for key, value in _sent(request, "decision-").items() if value in _KINDS
@@ -54,7 +62,7 @@ def decide(request: HttpRequest, actor: Person, batch: Batch) -> tuple[int, list
         if asset is None:
             continue
         try:
-            _decide_one(request, actor, asset, kind)
+            _decide_one(request, actor, asset, kind, note=notes.get(key, ""))
         except ActionRefused as refusal:
             key_of = (refusal.reason, refusal.is_already_done)
             refusals.setdefault(key_of, []).append(asset)
@@ -62,20 +70,24 @@ def decide(request: HttpRequest, actor: Person, batch: Batch) -> tuple[int, list
         else:
             done[kind] += 1
             is_decided = True
+            notes.pop(key, None)
         if is_decided and kind is DecisionKind.APPROVE:
             asset.refresh_from_db(fields=["review_state"])
             approved.append(asset)
     _tell(request, batch, done, refusals)
+    _tell_of_notes(request, batch, [one for key, one in assets.items() if key in notes])
     return len(wanted), approved
 
 
-def _decide_one(request: HttpRequest, actor: Person, asset: Asset, kind: DecisionKind) -> None:
+def _decide_one(
+    request: HttpRequest, actor: Person, asset: Asset, kind: DecisionKind, *, note: str
+) -> None:
     review_decisions.decide(
         actor=actor,
         asset=asset,
         decision=Decision(
             kind=kind,
-            note=str(request.POST.get(f"note-{asset.pk}", ""))[:MAX_NOTE_CHARS],
+            note=note,
             reason=str(request.POST.get(f"reason-{asset.pk}", "")),
             is_reason_optional=True,
         ),
@@ -96,14 +108,29 @@ def _tell(
             _("%(approved)s approved, %(rejected)s rejected.")
             % {"approved": done[DecisionKind.APPROVE], "rejected": done[DecisionKind.REJECT]},
         )
-    keys = [asset.job.row_key for assets in refusals.values() for asset in assets[:_NAMED]]
-    labels = lifecycle.row_labels(batch, keys)
     for (reason, is_already_done), assets in refusals.items():
-        names = [labels.get(one.job.row_key) or str(one) for one in assets[:_NAMED]]
-        more = ["…"] if len(assets) > _NAMED else []
         show = messages.info if is_already_done else messages.warning
         text = _("%(number)s not changed: %(why)s") % {"number": len(assets), "why": reason}
-        show(request, f"{text} ({', '.join([*names, *more])})")
+        show(request, f"{text} ({_names_of(batch, assets)})")
+
+
+def _tell_of_notes(request: HttpRequest, batch: Batch, assets: Sequence[Asset]) -> None:
+    """Say which images have a note that was to be stored with a decision, and was not."""
+    if assets:
+        text = ngettext(
+            "%(count)s note was not stored and still stands in its field.",
+            "%(count)s notes were not stored and still stand in their fields.",
+            len(assets),
+        )
+        text = text % {"count": len(assets)}
+        messages.warning(request, f"{text} ({_names_of(batch, assets)})")
+
+
+def _names_of(batch: Batch, assets: Sequence[Asset]) -> str:
+    """Return what the first of the images are called."""
+    labels = lifecycle.row_labels(batch, [asset.job.row_key for asset in assets[:_NAMED]])
+    names = [labels.get(one.job.row_key) or str(one) for one in assets[:_NAMED]]
+    return ", ".join([*names, "…"] if len(assets) > _NAMED else names)
 
 
 def save_texts(request: HttpRequest, actor: Person, batch: Batch) -> None:

@@ -25,6 +25,8 @@ from imagegen_app.services.policy import access, reviewers
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.http import HttpRequest
 
     from imagegen_app.core.actors import Person
@@ -48,7 +50,20 @@ class ReviewPage(Pages):
         """Show the grid; on POST, carry out what its form or one of its buttons says."""
         batch = own_batch(actor, pk)
         if request.method == "POST":
-            return self._post(request, actor, batch)
+            notes = grid_posts.notes_sent(request)
+            answer = self._post(request, actor, batch, notes)
+            if answer is not None:
+                return answer
+            # What was typed and not stored stays in the form.
+            if not notes:
+                return HttpResponseRedirect(request.get_full_path())
+            return self._grid(request, actor, batch, notes)
+        return self._grid(request, actor, batch, {})
+
+    def _grid(
+        self, request: HttpRequest, actor: Person, batch: Batch, notes: Mapping[uuid.UUID, str]
+    ) -> HttpResponse:
+        """Show a page of the grid, before it the images whose notes stay, wherever else they stand."""
         shown = request.GET.get("show", ReviewState.PENDING.value)
         assets = review_tiles.grid_assets(batch)
         if shown in {state.value for state in ReviewState}:
@@ -59,7 +74,8 @@ class ReviewPage(Pages):
             after=request.GET.get("after", ""),
             before=request.GET.get("before", ""),
         )
-        tiles = review_tiles.grouped(batch, review_tiles.tiles_of(actor, batch, page.rows))
+        rows = review_tiles.with_noted(batch, page.rows, notes)
+        tiles = review_tiles.grouped(batch, review_tiles.tiles_of(actor, batch, rows, notes))
         waiting = batch_placements.unplaced(batch)[: keyset.MAX_COUNTED].count()
         context: dict[str, Any] = {
             **review_tiles.shared_context(actor, batch),
@@ -93,10 +109,15 @@ class ReviewPage(Pages):
         context = {"prompt": prompt_access.read_prompt(actor, pass_chain.root_job(found.job))}
         return TemplateResponse(request, "imagegen_app/admin/batch/_review_prompt.html", context)
 
-    def _post(self, request: HttpRequest, actor: Person, batch: Batch) -> HttpResponse:
-        back = HttpResponseRedirect(request.get_full_path())
+    def _post(
+        self, request: HttpRequest, actor: Person, batch: Batch, notes: dict[uuid.UUID, str]
+    ) -> HttpResponse | None:
+        """Carry out what was pressed, and take the notes that were stored out of `notes`.
+
+        The answer is None, or a tile for a script.
+        """
         if "regenerate" in request.POST:
-            return self._regenerate(request, actor, batch) or back
+            return self._regenerate(request, actor, batch, notes)
         try:
             grid_posts.save_texts(request, actor, batch)
             grid_posts.save_ratings(request, actor, batch)
@@ -105,16 +126,18 @@ class ReviewPage(Pages):
             elif "approve_rated" in request.POST:
                 grid_posts.approve_rated(request, actor, batch)
             else:
-                self._decide(request, actor, batch)
+                self._decide(request, actor, batch, notes)
         except ActionRefused as refusal:
             show_refusal(request, refusal)
-        return back
+        return None
 
-    def _decide(self, request: HttpRequest, actor: Person, batch: Batch) -> None:
+    def _decide(
+        self, request: HttpRequest, actor: Person, batch: Batch, notes: dict[uuid.UUID, str]
+    ) -> None:
         if "place" in request.POST:
             # Before anything is decided, so that a wrong date leaves all as it is.
             batch_placements.require_possible_time(request)
-        sent, approved = grid_posts.decide(request, actor, batch)
+        sent, approved = grid_posts.decide(request, actor, batch, notes)
         if "place" not in request.POST:
             return
         # Pressed twice, the button places what it named the first time, and nothing else.
@@ -125,7 +148,9 @@ class ReviewPage(Pages):
         )
         batch_placements.place(request, actor, batch, chosen)
 
-    def _regenerate(self, request: HttpRequest, actor: Person, batch: Batch) -> HttpResponse | None:
+    def _regenerate(
+        self, request: HttpRequest, actor: Person, batch: Batch, notes: dict[uuid.UUID, str]
+    ) -> HttpResponse | None:
         """Request a new image; answer a script with the tile, None for anything else."""
         key = grid_posts.uuid_of(str(request.POST["regenerate"]))
         asset = review_tiles.grid_assets(batch).filter(pk=key).first() if key else None
@@ -143,6 +168,7 @@ class ReviewPage(Pages):
         if refusal is not None:
             show_refusal(request, refusal)
         else:
+            notes.pop(asset.pk, None)
             messages.success(request, _("A new image is being made with your note."))
         return None
 

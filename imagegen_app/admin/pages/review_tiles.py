@@ -28,7 +28,8 @@ from imagegen_app.services.policy import access
 from imagegen_app.services.policy.access import ActionRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import uuid
+    from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from django.db.models import QuerySet
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Images on one page. Each has up to eight fields, and Django takes a thousand of them.
 TILES: Final = 100
+#: Images with notes that stay, beside a full page, so that all their fields can be sent.
+MOST_BESIDE: Final = 25
 
 
 def grid_assets(batch: Batch) -> QuerySet[Asset]:
@@ -54,9 +57,29 @@ def grid_assets(batch: Batch) -> QuerySet[Asset]:
     return found
 
 
-def tiles_of(actor: Person, batch: Batch, assets: Iterable[Asset]) -> list[dict[str, Any]]:
-    """Return what the tiles show, with as many queries as for one."""
-    found = list(assets)
+def with_noted(
+    batch: Batch, assets: Sequence[Asset], notes: Mapping[uuid.UUID, str]
+) -> list[Asset]:
+    """Return the images of a page, and before them those of the batch that have a note and are not there.
+
+    If these are too many for one form, they stand alone; with the next press, the page is as before.
+    """
+    missing = set(notes) - {asset.pk for asset in assets}
+    if not missing:
+        return list(assets)
+    rows = grid_assets(batch).filter(pk__in=missing).order_by("-created_at", "-pk")
+    noted = list(rows[:TILES])
+    return [*noted, *assets] if len(noted) <= MOST_BESIDE else noted
+
+
+def tiles_of(
+    actor: Person,
+    batch: Batch,
+    assets: Iterable[Asset],
+    notes: Mapping[uuid.UUID, str] | None = None,
+) -> list[dict[str, Any]]:
+    """Return what the tiles show, with as many queries as for one; `notes` were typed and not stored."""
+    found, typed = list(assets), notes or {}
     keys = [asset.job.row_key for asset in found]
     labels = lifecycle.row_labels(batch, keys)
     present = placing.present_images(batch, found)
@@ -95,7 +118,7 @@ def tiles_of(actor: Person, batch: Batch, assets: Iterable[Asset]) -> list[dict[
                 "new": new.get(pass_chain.root_job(asset.job).pk),
                 "is_pending": asset.review_state == ReviewState.PENDING.value,
                 "refusal": None,
-                "note": "",
+                "note": typed.get(asset.pk, ""),
             }
         )
     return tiles

@@ -1,7 +1,8 @@
 """Export what became of a batch's rows as CSV or XLSX, read in chunks so that memory stays bounded.
 
 No cell can be run as a formula. Prompts stand in it only for people who may read them, amounts only
-for people who may see costs; the export is recorded before its first line is written.
+for people who may see costs; the export is recorded before its first line is written. Behind our
+columns stand those of the table that the batch is made from, as long as it is stored.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib import import_module
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -21,6 +23,7 @@ from imagegen_app.core.csv_cells import CsvTable, guarded
 from imagegen_app.models import Asset, Batch, ImageModel, Job, JobInput, Placement
 from imagegen_app.services.audit import prompt_access
 from imagegen_app.services.batches import lifecycle, row_images, row_list, row_sources
+from imagegen_app.services.batches.table_cells import TableCells
 from imagegen_app.services.foundation import event_log, stored_messages
 from imagegen_app.services.foundation.unit import use_case
 from imagegen_app.services.job_requests import shot_choice
@@ -76,6 +79,8 @@ _CHUNK: Final = 500
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 #: What a cell of a spreadsheet can hold.
 _MAX_CELL_CHARS: Final = 32_767
+#: How a spreadsheet shows amounts: to the cent, and to a hundredth of it where they have that.
+_AMOUNT_FORMAT: Final = "#,##0.00##"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +117,10 @@ def export_lines(
         reads_all_prompts=access.has_permission(actor, "view_prompt"),
         link=link,
     )
-    _record(actor=actor, batch=batch, kind=kind, has_prompts=reader.reads_all_prompts or is_own)
-    return _lines(batch, reader)
+    reads_rows = reader.reads_all_prompts or is_own
+    _record(actor=actor, batch=batch, kind=kind, has_prompts=reads_rows)
+    # Prompts are made of the table's cells, so who may not read those may not read these.
+    return _lines(batch, reader, TableCells(batch, taken=COLUMNS, is_shown=reads_rows))
 
 
 def write_csv(lines: Iterable[Iterable[object]]) -> Iterator[str]:
@@ -132,14 +139,25 @@ def write_xlsx(lines: Iterable[Iterable[object]], out: IO[bytes], *, title: str)
 
     :raises ModuleNotFoundError: if `openpyxl` is not installed.
     """
+    cell_of: Any = import_module("openpyxl.cell").WriteOnlyCell
     book: Any = import_module("openpyxl").Workbook(write_only=True)
     sheet = book.create_sheet(re.sub(r"[\[\]:*?/\\]", " ", title)[:31].strip("' ") or "Batch")
     for line in lines:
-        sheet.append([_xlsx_cell(cell) for cell in line])
+        sheet.append(
+            [
+                _amount(cell_of(sheet, cell)) if isinstance(cell, Decimal) else _xlsx_text(cell)
+                for cell in line
+            ]
+        )
     book.save(out)
 
 
-def _xlsx_cell(cell: object) -> str | None:
+def _amount(cell: Any) -> Any:
+    cell.number_format = _AMOUNT_FORMAT
+    return cell
+
+
+def _xlsx_text(cell: object) -> str | None:
     if cell is None or cell == "":
         return None
     return guarded(_NOT_IN_XML.sub("", str(cell)))[:_MAX_CELL_CHARS]
@@ -167,8 +185,8 @@ def _record(*, actor: Actor, batch: Batch, kind: str, has_prompts: bool) -> None
     )
 
 
-def _lines(batch: Batch, reader: _Reader) -> Iterator[list[object]]:
-    yield list(COLUMNS)
+def _lines(batch: Batch, reader: _Reader, table: TableCells) -> Iterator[list[object]]:
+    yield [*COLUMNS, *table.names]
     shots = {one.key: one.label for one in shot_choice.shots_of(batch.template_version)}
     models = {model.pk: model.name for model in ImageModel.objects.only("name")}
     jobs = row_list.current_jobs(batch).only(*_COLUMNS_READ).order_by("pk")
@@ -176,6 +194,7 @@ def _lines(batch: Batch, reader: _Reader) -> Iterator[list[object]]:
     while chunk := list((jobs if last is None else jobs.filter(pk__gt=last))[:_CHUNK]):
         labels = lifecycle.row_labels(batch, [job.row_key for job in chunk])
         images, inputs = _images_of(chunk), _inputs_of(batch, chunk)
+        cells = table.of_keys(job.row_key for job in chunk)
         own_prompts = prompt_access.own_prompts(reader.actor, chunk)
         for job in chunk:
             # Of a chain, only the last pass has images that count; its others say how they ended.
@@ -185,32 +204,38 @@ def _lines(batch: Batch, reader: _Reader) -> Iterator[list[object]]:
             shot = shots.get(job.shot, job.shot)
             names = inputs.get(job.pk, "") if shows_prompt else ""
             row = _line(job, label, shot, model, reader, shows_prompt=shows_prompt, names=names)
+            last_cells = cells.get(job.row_key, table.empty)
             if not found:
-                yield [*row, *[""] * _IMAGE_COLUMNS]
+                yield [*row, *[""] * _IMAGE_COLUMNS, *last_cells]
             for number, asset in enumerate(found):
                 # An amount stands in one line of its job, so that a sum over the column is right.
                 own = row if number == 0 else [*row[:_COST], "", *row[_COST + 1 :]]
-                yield [*own, *_image_cells(asset, reader)]
+                yield [*own, *_image_cells(asset, reader), *last_cells]
         last = chunk[-1].pk
-    yield from _skipped_lines(batch)
-    for one in batch.invalid_rows:
-        if one.get("shot"):
-            # Others of the row's shots have jobs.
-            reason = stored_messages.translate_stored(str(one.get("reason", "")))
-            key, label, shot = (str(one.get(name, "")) for name in ("key", "row", "shot"))
-            yield _without_job(key, label, row_list.SKIPPED, reason, shots.get(shot, shot))
+    yield from _skipped_lines(batch, table)
+    # Others of these rows' shots have jobs.
+    unmade = [one for one in batch.invalid_rows if one.get("shot")]
+    cells = table.of_keys(str(one.get("key", "")) for one in unmade)
+    for one in unmade:
+        reason = stored_messages.translate_stored(str(one.get("reason", "")))
+        key, label, shot = (str(one.get(name, "")) for name in ("key", "row", "shot"))
+        line = _without_job(key, label, row_list.SKIPPED, reason, shots.get(shot, shot))
+        yield [*line, *cells.get(key, table.empty)]
     start = 0
     while keys := row_list.pending_keys(batch, start=start, size=_CHUNK):
         labels = lifecycle.row_labels(batch, keys)
-        for key in keys:
+        first = batch.prepared_rows + start
+        of_rows = table.at_places(range(first, first + len(keys)))
+        for place, key in enumerate(keys, start=first):
             for shot in batch.shot_fields or ("",):
-                yield _without_job(
+                line = _without_job(
                     key, labels.get(key, ""), row_list.NOT_STARTED, "", shots.get(shot, shot)
                 )
+                yield [*line, *of_rows.get(place, table.empty)]
         start += len(keys)
 
 
-def _skipped_lines(batch: Batch) -> Iterator[list[object]]:
+def _skipped_lines(batch: Batch, table: TableCells) -> Iterator[list[object]]:
     """Yield the rows that were processed and have no job; the batch has the reasons of the first."""
     keys = row_list.prepared_keys(batch)
     # Those that were replaced, too: a job of another batch may stand in place of one of this.
@@ -224,10 +249,12 @@ def _skipped_lines(batch: Batch) -> Iterator[list[object]]:
         if not places:
             continue
         names = _names_of_rows(batch, start, chunk)
+        cells = table.at_places([start + place for place in places])
         for place in places:
             label, problem = names[place]
             reason = stored_messages.translate_stored(next(reasons, "")) or problem
-            yield _without_job(chunk[place], label, row_list.SKIPPED, reason)
+            line = _without_job(chunk[place], label, row_list.SKIPPED, reason)
+            yield [*line, *cells.get(start + place, table.empty)]
 
 
 def _names_of_rows(batch: Batch, start: int, keys: Sequence[str]) -> list[tuple[str, str]]:

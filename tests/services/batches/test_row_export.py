@@ -193,6 +193,79 @@ def test_a_workbook_holds_the_same_cells(site: Site, batch: Batch) -> None:
     assert Asset.objects.count() == 2
 
 
+def test_amounts_are_numbers_in_a_workbook(site: Site, batch: Batch) -> None:
+    openpyxl: Any = pytest.importorskip("openpyxl")
+    out = io.BytesIO()
+    row_export.write_xlsx(lines(site.actor, batch, "xlsx"), out, title="Cups")
+    sheet = openpyxl.load_workbook(io.BytesIO(out.getvalue())).active
+    costs = [row[row_export.COLUMNS.index("cost")] for row in sheet.iter_rows(min_row=2)]
+
+    paid = [cell for cell in costs if cell.value is not None]
+    assert len(paid) == 2
+    assert {(cell.data_type, cell.number_format) for cell in paid} == {("n", "#,##0.00##")}
+    assert sum(cell.value for cell in paid) == pytest.approx(float(Batch.objects.get().spent))
+
+
+def test_the_tables_own_columns_stand_behind_ours(
+    site: Site,
+    version: TemplateVersion,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(row_export, "_CHUNK", 2)
+    data = (
+        b"SKU;Name;State;Supplier\nA-1;Cup;new;=1+1\n;Bowl;old;Acme\nA-2;Jug;new;B\nA-3;Pot;x;C\n"
+    )
+    stored = uploaded_table(site, data)
+    found = start_from(site, version, stored, limits=BatchLimits(pilot=2))
+    prepare()
+    batch = Batch.objects.get(pk=found.pk)
+    text = "".join(row_export.write_csv(lines(site.actor, batch)))
+    head, *_rows = read_rows(text.splitlines(keepends=True))
+    own = ["SKU", "Name", "table: State", "Supplier"]
+
+    assert head == [*row_export.COLUMNS, *own]
+    assert [[row["state"], *(row[name] for name in own)] for row in table(site.actor, batch)] == [
+        ["Queued", "A-1", "Cup", "new", "=1+1"],
+        ["Queued", "A-2", "Jug", "new", "B"],
+        ["Skipped", "", "Bowl", "old", "Acme"],
+        ["Not started", "A-3", "Pot", "x", "C"],
+    ]
+    assert "\"'=1+1" in text
+
+    # As once the table was deleted.
+    changed_rows.change(batch, table=None)
+    assert set(table(site.actor, Batch.objects.get(pk=found.pk))[0]) == set(row_export.COLUMNS)
+
+
+def test_the_cells_of_a_table_are_for_those_who_may_read_prompts(
+    site: Site,
+    version: TemplateVersion,
+) -> None:
+    batch = start_from(site, version, uploaded_table(site))
+    viewer = access.actor_for(make_user("viewer", permissions=["imagegen.view_batch"]))
+    every = ["imagegen.view_batch", "imagegen.view_prompt"]
+    reader = access.actor_for(make_user("reader", permissions=every))
+
+    assert next(lines(viewer, batch)) == list(row_export.COLUMNS)
+    assert "SKU" in next(lines(reader, batch))
+
+
+def test_the_cells_of_a_long_table_are_read_in_chunks(
+    site: Site,
+    version: TemplateVersion,
+) -> None:
+    rows = "".join(f"A-{number};Cup {number}\n" for number in range(1200))
+    batch = start_from(site, version, uploaded_table(site, b"SKU;Name\n" + rows.encode()))
+    prepare()
+    found = Batch.objects.get(pk=batch.pk)
+    with CaptureQueriesContext(connection) as asked:
+        text = "".join(row_export.write_csv(lines(site.actor, found)))
+
+    read = [query["sql"] for query in asked if "uploadedtablerow" in query["sql"].lower()]
+    assert len(read) == 3
+    assert '"A-1199","Cup 1199"' in text
+
+
 def test_the_prompt_of_a_row_that_somebody_else_made_again_is_not_theirs(
     site: Site, batch: Batch
 ) -> None:
