@@ -58,6 +58,20 @@ def asked_for_objects(client: Client, number: int = 3) -> str:
     return str(client.post(ask, ASKED)["Location"])
 
 
+def test_no_text_is_written_for_a_variable_that_takes_only_its_choices(
+    browser: Client,  # noqa: F811 - the fixture
+    writer: type[RowWriter],
+) -> None:
+    address, _plan = choose(browser, 3)
+    ask = link_to_texts(browser.get(address).content.decode())
+    page = browser.post(ask, {**ASKED, "column": "setting"}).content.decode()
+
+    assert "“Setting” does not take free text. Choose another name." in page
+    assert 'aria-current="page">Batches' in page
+    assert not UploadedTable.objects.exists()
+    assert writer.asked == []
+
+
 def test_texts_are_written_changed_and_become_images(
     browser: Client,  # noqa: F811 - the fixture
     writer: type[RowWriter],

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 #: Rows of one page.
 PAGE_ROWS: Final = 50
 _MAX_DIGITS: Final = 6
+#: Kinds of variables whose value may be any words.
+_FREE_KINDS: Final = (prompts.VariableKind.TEXT, prompts.VariableKind.COLOUR)
 
 
 class RowTextsForm(forms.Form):
@@ -75,15 +77,33 @@ class RowTextsForm(forms.Form):
     language = forms.ChoiceField(label=gettext_lazy("Language of the texts"))
 
     def __init__(
-        self, data: Any, *, places: Sequence[tuple[str, str]], column: str, chosen: Sequence[str]
+        self,
+        data: Any,
+        *,
+        places: Sequence[tuple[str, str]],
+        column: str,
+        chosen: Sequence[str],
+        variables: Sequence[Variable],
     ) -> None:
         super().__init__(data)
+        self._variables = variables
         fields: Any = self.fields
         fields["sources"].choices = places
         fields["sources"].initial = chosen
         fields["column"].initial = column
         fields["language"].choices = conf.languages()
         fields["language"].initial = get_language()
+
+    def clean_column(self) -> str:
+        name = str(self.cleaned_data["column"])
+        for one in self._variables:
+            if one.name == name and one.kind not in _FREE_KINDS:
+                # Each text would be paid for, and none of them would be a value of the variable.
+                raise forms.ValidationError(
+                    _("“%(variable)s” does not take free text. Choose another name.")
+                    % {"variable": one.label}
+                )
+        return name
 
     def request(
         self, version: TemplateVersion | None, further: dict[str, str] | None = None
@@ -146,6 +166,7 @@ class RowTextPages(Pages):
             places=places,
             column=open_ones[0] if open_ones else "",
             chosen=[path for path in target.texts if path in known],
+            variables=variables,
         )
         further = {variable: path for variable, path in mapping.items() if path}
 
@@ -167,6 +188,7 @@ class RowTextPages(Pages):
             places=[(column, column) for column in columns],
             column=open_ones[0] if open_ones else "",
             chosen=[],
+            variables=variables,
         )
 
         def start() -> AddedTable:
