@@ -203,7 +203,9 @@ class RowTextPages(Pages):
         view = str(request.GET.get("view", ""))
         start = _number(request.GET.get("start", ""))
         if request.method == "POST":
-            self._act(request, actor, table)
+            is_done = self._act(request, actor, table)
+            if is_done and "use" in request.POST:
+                return HttpResponseRedirect(admin_url("imagegen_table_batch", table.pk))
             return HttpResponseRedirect(request.get_full_path())
         counts = row_texts.progress(column)
         is_problems = view == "problems"
@@ -278,7 +280,8 @@ class RowTextPages(Pages):
         }
         return self.page(request, "imagegen_app/admin/batch/texts_ask.html", context)
 
-    def _act(self, request: HttpRequest, actor: Person, table: UploadedTable) -> None:
+    def _act(self, request: HttpRequest, actor: Person, table: UploadedTable) -> bool:
+        """Do what was pressed; return whether it was not refused."""
         sent = request.POST
         try:
             if "pause" in sent:
@@ -291,12 +294,17 @@ class RowTextPages(Pages):
                 position = _number(sent["again"]) if "again" in sent else None
                 _save(request, actor, table)
                 text_commands.ask_again(actor=actor, table=table, position=position)
+            elif "use" in sent:
+                # What was typed and not kept yet is meant as well.
+                _save(request, actor, table)
             else:
                 number = _save(request, actor, table)
                 text = ngettext("%(number)s text was kept.", "%(number)s texts were kept.", number)
                 messages.success(request, text % {"number": number})
         except ActionRefused as refusal:
             show_refusal(request, refusal)
+            return False
+        return True
 
 
 def _save(request: HttpRequest, actor: Person, table: UploadedTable) -> int:
