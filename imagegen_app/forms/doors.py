@@ -121,7 +121,7 @@ def doors() -> tuple[Door, ...]:
                     "imagegen_batch_changelist",
                     _("Batches"),
                     ("request_job", "view_batch"),
-                    also=("imagegen_batch_",),
+                    also=("imagegen_batch_", "imagegen_object_texts", "imagegen_row_texts"),
                 ),
                 PageEntry(
                     "imagegen_table_new",

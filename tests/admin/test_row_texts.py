@@ -58,6 +58,37 @@ def asked_for_objects(client: Client, number: int = 3) -> str:
     return str(client.post(ask, ASKED)["Location"])
 
 
+def test_a_typed_text_is_kept_by_going_on_to_the_batch(
+    browser: Client,  # noqa: F811 - the fixture
+    writer: type[RowWriter],
+) -> None:
+    address = asked_for_objects(browser)
+    driver.drive(seconds=20)
+    page = browser.get(address).content.decode()
+    answer = browser.post(address, {"use": "1", "was_0": "", "text_0": "My own text"})
+
+    table = UploadedTable.objects.get()
+    first = UploadedTableRow.objects.filter(table=table).order_by("position").first()
+    assert 'form="imagegen-texts-form" name="use"' in page
+    assert answer["Location"] == reverse("admin:imagegen_table_batch", args=[table.pk])
+    assert first is not None
+    assert "My own text" in first.values
+
+
+def test_no_text_is_written_for_a_variable_that_takes_only_its_choices(
+    browser: Client,  # noqa: F811 - the fixture
+    writer: type[RowWriter],
+) -> None:
+    address, _plan = choose(browser, 3)
+    ask = link_to_texts(browser.get(address).content.decode())
+    page = browser.post(ask, {**ASKED, "column": "setting"}).content.decode()
+
+    assert "“Setting” does not take free text. Choose another name." in page
+    assert 'aria-current="page">Batches' in page
+    assert not UploadedTable.objects.exists()
+    assert writer.asked == []
+
+
 def test_texts_are_written_changed_and_become_images(
     browser: Client,  # noqa: F811 - the fixture
     writer: type[RowWriter],
@@ -74,7 +105,7 @@ def test_texts_are_written_changed_and_become_images(
     assert "1 text was kept." in told
     table = UploadedTable.objects.get()
     plan = reverse("admin:imagegen_table_batch", args=[table.pk])
-    assert plan in told
+    assert 'name="use"' in told
 
     # No longer than the template's variable takes.
     assert {most for _instruction, _language, most in writer.told} == {200}

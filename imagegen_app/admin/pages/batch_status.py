@@ -320,8 +320,8 @@ def _pause_reason(batch: Batch, *, is_moving: bool, undecided: int) -> str:
             "administrator."
         ),
         "images": _(
-            "Paused: none of the next rows' images can be fetched, since their server does not "
-            "answer. Continue once it does: no row was lost."
+            "Paused: the server of the next rows' images does not answer. Continue once it does; "
+            "rows whose image cannot be fetched then either are skipped."
         ),
         "internal_error": _(
             "Paused: the site's own software failed when it created the next rows. Ask an image "

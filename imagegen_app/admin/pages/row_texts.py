@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 #: Rows of one page.
 PAGE_ROWS: Final = 50
 _MAX_DIGITS: Final = 6
+#: Kinds of variables whose value may be any words.
+_FREE_KINDS: Final = (prompts.VariableKind.TEXT, prompts.VariableKind.COLOUR)
 
 
 class RowTextsForm(forms.Form):
@@ -75,15 +77,33 @@ class RowTextsForm(forms.Form):
     language = forms.ChoiceField(label=gettext_lazy("Language of the texts"))
 
     def __init__(
-        self, data: Any, *, places: Sequence[tuple[str, str]], column: str, chosen: Sequence[str]
+        self,
+        data: Any,
+        *,
+        places: Sequence[tuple[str, str]],
+        column: str,
+        chosen: Sequence[str],
+        variables: Sequence[Variable],
     ) -> None:
         super().__init__(data)
+        self._variables = variables
         fields: Any = self.fields
         fields["sources"].choices = places
         fields["sources"].initial = chosen
         fields["column"].initial = column
         fields["language"].choices = conf.languages()
         fields["language"].initial = get_language()
+
+    def clean_column(self) -> str:
+        name = str(self.cleaned_data["column"])
+        for one in self._variables:
+            if one.name == name and one.kind not in _FREE_KINDS:
+                # Each text would be paid for, and none of them would be a value of the variable.
+                raise forms.ValidationError(
+                    _("“%(variable)s” does not take free text. Choose another name.")
+                    % {"variable": one.label}
+                )
+        return name
 
     def request(
         self, version: TemplateVersion | None, further: dict[str, str] | None = None
@@ -146,6 +166,7 @@ class RowTextPages(Pages):
             places=places,
             column=open_ones[0] if open_ones else "",
             chosen=[path for path in target.texts if path in known],
+            variables=variables,
         )
         further = {variable: path for variable, path in mapping.items() if path}
 
@@ -167,6 +188,7 @@ class RowTextPages(Pages):
             places=[(column, column) for column in columns],
             column=open_ones[0] if open_ones else "",
             chosen=[],
+            variables=variables,
         )
 
         def start() -> AddedTable:
@@ -181,7 +203,9 @@ class RowTextPages(Pages):
         view = str(request.GET.get("view", ""))
         start = _number(request.GET.get("start", ""))
         if request.method == "POST":
-            self._act(request, actor, table)
+            is_done = self._act(request, actor, table)
+            if is_done and "use" in request.POST:
+                return HttpResponseRedirect(admin_url("imagegen_table_batch", table.pk))
             return HttpResponseRedirect(request.get_full_path())
         counts = row_texts.progress(column)
         is_problems = view == "problems"
@@ -256,7 +280,8 @@ class RowTextPages(Pages):
         }
         return self.page(request, "imagegen_app/admin/batch/texts_ask.html", context)
 
-    def _act(self, request: HttpRequest, actor: Person, table: UploadedTable) -> None:
+    def _act(self, request: HttpRequest, actor: Person, table: UploadedTable) -> bool:
+        """Do what was pressed; return whether it was not refused."""
         sent = request.POST
         try:
             if "pause" in sent:
@@ -269,12 +294,17 @@ class RowTextPages(Pages):
                 position = _number(sent["again"]) if "again" in sent else None
                 _save(request, actor, table)
                 text_commands.ask_again(actor=actor, table=table, position=position)
+            elif "use" in sent:
+                # What was typed and not kept yet is meant as well.
+                _save(request, actor, table)
             else:
                 number = _save(request, actor, table)
                 text = ngettext("%(number)s text was kept.", "%(number)s texts were kept.", number)
                 messages.success(request, text % {"number": number})
         except ActionRefused as refusal:
             show_refusal(request, refusal)
+            return False
+        return True
 
 
 def _save(request: HttpRequest, actor: Person, table: UploadedTable) -> int:

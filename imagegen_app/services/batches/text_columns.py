@@ -155,7 +155,7 @@ def start_for_objects(*, actor: Person, selection: Selection, request: TextReque
     }
     rows = []
     for place, name in enumerate(selection.keys):
-        instance, number = found.get(name), place + 2
+        instance, number = found.get(name), place + 1
         values = [] if instance is None else [content_fields.value_at(instance, key_field)]
         values += [
             "" if instance is None else content_fields.value_at(instance, path)[:MAX_CELL_CHARS]
