@@ -22,8 +22,13 @@ ROUTES = [route for pages in page_classes() for route in pages(site).routes()]
 NOBODYS = uuid.UUID(int=7)
 
 
+#: What stands for the parts of an address: nothing of it exists.
+PARTS = {"<uuid:pk>": NOBODYS, "<slug:source>": "nowhere", "<str:key>": "7"}
+
+
 def address(route: Route) -> str:
-    return reverse(f"admin:{route.name}", args=[NOBODYS] if "<uuid:pk>" in route.path else [])
+    parts = re.findall(r"<[^>]+>", route.path)
+    return reverse(f"admin:{route.name}", args=[PARTS[part] for part in parts])
 
 
 @pytest.fixture
