@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms import Script
 from django.utils.translation import gettext as _
 
+from imagegen_app.admin.form_rows import RowsWidget
 from imagegen_app.core.limits import MAX_VARIABLE_CHARS, MAX_VARIABLES
 from imagegen_app.core.variable_kinds import VariableKind
 from imagegen_app.models import labels
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 #: The button that asks for one more row; its value is the name that the row begins with.
 ADD_BUTTON = "_add_variable"
-#: Stands for a row's number in the row that script copies.
-_NUMBER = "__n__"
-#: Rows that are read; whoever sends more is told how many a template may have.
-_MAX_ROWS = MAX_VARIABLES + 2
 _DEFAULT_CHARS = 200
 _TEXT_CELLS = (
     "name",
@@ -36,47 +32,32 @@ _TEXT_CELLS = (
 )
 
 
-class VariableRowsWidget(forms.Widget):
+class VariableRowsWidget(RowsWidget):
     """Rows of inputs; which of them a row shows depends on its kind."""
 
     template_name = "imagegen_app/admin/widgets/variables.html"
-    use_fieldset = True
+    cells = _TEXT_CELLS
+    most = MAX_VARIABLES
+    blank: ClassVar[Mapping[str, Any]] = {"required": True}
 
-    class Media:
-        js = (Script("imagegen_app/js/elements/rows.js", type="module"),)
+    def read_row(self, data: Mapping[str, Any], prefix: str) -> dict[str, Any] | None:
+        cells = super().read_row(data, prefix)
+        if cells is None or not _is_filled(cells):
+            return None
+        return {**cells, "required": f"{prefix}-required" in data}
+
+    def shown_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        typed = _typed(row)
+        return {**typed, "kind": typed["kind"] or VariableKind.TEXT.value}
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
-        """Return the rows in their order, each as it was typed; without those that were removed."""
-        del files
-        total = str(data.get(f"{name}-total", ""))
-        number = int(total) if total.isascii() and total.isdecimal() and len(total) < 4 else 0  # noqa: PLR2004 - digits that no form needs
-        rows = []
-        for row in range(min(number, _MAX_ROWS)):
-            cells: dict[str, Any] = {
-                cell: str(data.get(f"{name}-{row}-{cell}", "")) for cell in _TEXT_CELLS
-            }
-            if f"{name}-{row}-remove" in data or not _is_filled(cells):
-                continue
-            cells["required"] = f"{name}-{row}-required" in data
-            rows.append((_order(data.get(f"{name}-{row}-order"), row), row, cells))
-        found = [cells for _place, _row, cells in sorted(rows, key=lambda one: one[:2])]
+        """Return the rows, and a new one if a button asked for it."""
+        found = super().value_from_datadict(data, files, name)
         added = str(data.get(ADD_BUTTON, ""))
         return [*found, *([{"name": added, "required": True}] if added else [])]
 
-    def value_omitted_from_data(self, data: Mapping[str, Any], files: Any, name: str) -> bool:
-        """Return whether a form was sent without these rows."""
-        del files
-        return f"{name}-total" not in data
-
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        context: dict[str, Any] = super().get_context(name, value, attrs)
-        filled = list(value or [])
-        # One more, so that it works without script.
-        rows = [*filled, {"required": True}] if len(filled) < MAX_VARIABLES else filled
-        context |= {
-            "rows": [_shown(name, number, row) for number, row in enumerate(rows)],
-            "blank": _shown(name, _NUMBER, {"required": True}),
-            "most": MAX_VARIABLES,
+        return super().get_context(name, value, attrs) | {
             "add_button": ADD_BUTTON,
             "kinds": [
                 (kind, label)
@@ -85,12 +66,6 @@ class VariableRowsWidget(forms.Widget):
             ],
             "most_chars": MAX_VARIABLE_CHARS,
         }
-        return context
-
-    def id_for_label(self, id_: str) -> str:
-        """Return none: each input has a label of its own."""
-        del id_
-        return ""
 
 
 class VariableRowsField(forms.Field):
@@ -149,20 +124,5 @@ def _typed(row: Mapping[str, Any]) -> dict[str, Any]:
     return typed
 
 
-def _shown(name: str, number: int | str, row: Mapping[str, Any]) -> dict[str, Any]:
-    typed = _typed(row)
-    kind = typed["kind"] or VariableKind.TEXT.value
-    place = number + 1 if isinstance(number, int) else ""
-    return {**typed, "kind": kind, "prefix": f"{name}-{number}", "place": place}
-
-
 def _is_filled(cells: Mapping[str, str]) -> bool:
     return any(text.strip() for cell, text in cells.items() if cell not in {"kind", "max_chars"})
-
-
-def _order(text: Any, otherwise: int) -> float:
-    try:
-        # As it is counted for people.
-        return float(str(text)[:12]) - 1
-    except ValueError:
-        return float(otherwise)

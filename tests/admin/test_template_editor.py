@@ -10,6 +10,8 @@ from django.contrib import admin
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
+from imagegen_app.admin.variable_rows import VariableRowsWidget
+from imagegen_app.core.limits import MAX_VARIABLES
 from imagegen_app.models import PromptTemplate
 from imagegen_app.testing.factories import (
     make_asset,
@@ -271,3 +273,17 @@ def test_the_list_tells_what_was_made_and_is_filtered(
     assert "Mug 3" in signed_in.get(f"{reverse(LIST)}?owned_by={author.pk}").content.decode()
     assert "Mug 3" not in signed_in.get(f"{reverse(LIST)}?owned_by=none").content.decode()
     assert "Mug 3" in signed_in.get(f"{reverse(LIST)}?owned_by=x").content.decode()
+
+
+def test_rows_behind_many_that_were_removed_are_read() -> None:
+    widget = VariableRowsWidget()
+    numbers = range(3 * MAX_VARIABLES)
+    data: dict[str, Any] = {"variables-total": str(len(numbers))}
+    for number in numbers:
+        data[f"variables-{number}-name"] = f"v{number}"
+        if number < numbers[-1]:
+            data[f"variables-{number}-remove"] = "on"
+
+    found = widget.value_from_datadict(data, None, "variables")
+
+    assert [row["name"] for row in found] == [f"v{numbers[-1]}"]
