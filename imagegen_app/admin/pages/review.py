@@ -18,9 +18,10 @@ from imagegen_app.admin.pages.batch import own_batch
 from imagegen_app.core.states import ReviewState
 from imagegen_app.models import Job
 from imagegen_app.services.audit import prompt_access
-from imagegen_app.services.batches import placing, regeneration
+from imagegen_app.services.batches import regeneration
 from imagegen_app.services.foundation import keyset
 from imagegen_app.services.jobs import pass_chain
+from imagegen_app.services.library import planned_places
 from imagegen_app.services.policy import access, reviewers
 from imagegen_app.services.policy.access import ActionRefused
 
@@ -87,7 +88,7 @@ class ReviewPage(Pages):
             "older": urlencode({"show": shown, "after": page.last}) if page.has_older else "",
             "unplaced": waiting,
             "at_once": min(waiting, batch_placements.PLACED_AT_ONCE),
-            "may_place": placing.target_of(batch) is not None
+            "may_place": planned_places.main_target(batch) is not None
             and access.has_permission(actor, "place_asset"),
             "zone": batch_placements.zone_name(),
             "being_made": batch.jobs.filter(replaces__isnull=False).unfinished().count(),

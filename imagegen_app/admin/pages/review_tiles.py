@@ -153,7 +153,9 @@ def shot_words(batch: Batch) -> dict[str, dict[str, str]]:
             "label": shot_choice.label_of(batch.template_version, shot),
             "place": place,
             # Said where some of the batch's shots are placed, and this one is not.
-            "stays": "" if place or placing.target_of(batch) is None else _("stays in the library"),
+            "stays": ""
+            if place or planned_places.main_target(batch) is None
+            else _("stays in the library"),
         }
     return found
 

@@ -24,7 +24,7 @@ from imagegen_app.services.batches import (
 )
 from imagegen_app.services.foundation import clock, event_log
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import content_fields, screening
+from imagegen_app.services.gateways import screening
 from imagegen_app.services.job_requests import (
     composition,
     kit_effects,
@@ -33,7 +33,7 @@ from imagegen_app.services.job_requests import (
     qualities,
 )
 from imagegen_app.services.job_requests.values import InvalidJobRequest
-from imagegen_app.services.library import placement
+from imagegen_app.services.library import placement, planned_places
 from imagegen_app.services.policy import access, budgets, template_access
 from imagegen_app.services.policy.storage_refusals import ImageFileMissing
 
@@ -321,7 +321,7 @@ def row_labels(batch: Batch, keys: Iterable[str]) -> dict[str, str]:
     """Return the objects' names by row key; rows without an object are named by key."""
     wanted = {key for key in keys if key}
     labels = {key: key for key in wanted}
-    target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
+    target = planned_places.main_target(batch)
     if target is not None:
         manager = target.model._default_manager  # noqa: SLF001 - Django's documented API
         labels |= {str(instance.pk): str(instance) for instance in manager.filter(pk__in=wanted)}

@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 
 from imagegen_app.core.states import ReviewState
 from imagegen_app.services.foundation.unit import use_case
-from imagegen_app.services.gateways import content_fields
 from imagegen_app.services.library import (
     pictures,
     placement,
@@ -31,11 +30,6 @@ if TYPE_CHECKING:
 _AT_ONCE = 500
 
 
-def target_of(batch: Batch) -> Target | None:
-    """Return the main field that a batch's images are for; None for none, or if the site has it no more."""
-    return content_fields.target_by_path(str(batch.mapping.get("target", "")))
-
-
 def object_pairs(
     batch: Batch, assets: Iterable[Asset]
 ) -> Iterator[tuple[str, list[tuple[Asset, Model]]]]:
@@ -46,7 +40,7 @@ def object_pairs(
 
     :raises CannotPlace: if the batch has no target field.
     """
-    if target_of(batch) is None:
+    if planned_places.main_target(batch) is None:
         raise placement.CannotPlace(
             _("Nothing was placed."), reason=_("The batch has no target field."), remedy=""
         )

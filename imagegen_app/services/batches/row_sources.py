@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from imagegen_app.models import UploadedTableRow
 from imagegen_app.services.batches import row_images
 from imagegen_app.services.gateways import content_fields
+from imagegen_app.services.library import planned_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -283,7 +284,7 @@ class TableRows:
 
 def rows_of_batch(batch: Batch, start: int, keys: Sequence[str]) -> list[RowValues]:
     """Return the rows of a started batch from a place on; `keys` are theirs."""
-    target = content_fields.target_by_path(str(batch.mapping.get("target", "")))
+    target = planned_places.main_target(batch)
     mapping, fixed = batch.mapping.get("variables", {}), batch.mapping.get("fixed", {})
     images = batch.mapping.get(row_images.IMAGES, {})
     if KEY_COLUMN not in batch.mapping:

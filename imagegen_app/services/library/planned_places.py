@@ -11,12 +11,17 @@ if TYPE_CHECKING:
     from imagegen_app.services.gateways.content_fields import Target
 
 
+def main_target(batch: Batch) -> Target | None:
+    """Return the field that a batch was started for; None for none, or if the site has it no more."""
+    return content_fields.target_by_path(str(batch.mapping.get("target", "")))
+
+
 def target_of(batch: Batch, shot: str = "") -> Target | None:
     """Return the field that a batch's images of a shot are for.
 
     None if they are for the library alone, or if the site has the field no more.
     """
-    main = content_fields.target_by_path(str(batch.mapping.get("target", "")))
+    main = main_target(batch)
     fields = batch.shot_fields
     if main is None or not fields:
         return main
