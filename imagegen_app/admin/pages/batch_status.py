@@ -123,6 +123,10 @@ def _outlook(counts: BatchCounts, seconds: int | None, *, is_paused: bool) -> st
     return batch_outlook.duration_words(seconds)
 
 
+def _link_to(choice: row_list.FilterChoice, found: RowFilter, *, is_current: bool) -> _FilterLink:
+    return _FilterLink(choice.label, choice.count, filter_query(found), is_current)
+
+
 def _rows_context(
     batch: Batch, values: Mapping[str, str], counts: BatchCounts, numbers: row_list.RowCounts
 ) -> dict[str, Any]:
@@ -132,21 +136,11 @@ def _rows_context(
         "filter_query": filter_query(wanted),
         "state_links": _state_links(wanted, counts, numbers),
         "error_links": [
-            _FilterLink(
-                one.label,
-                one.count,
-                filter_query(RowFilter(error=one.value)),
-                wanted.error == one.value,
-            )
+            _link_to(one, RowFilter(error=one.value), is_current=wanted.error == one.value)
             for one in numbers.errors
         ],
         "shot_links": [
-            _FilterLink(
-                one.label,
-                one.count,
-                filter_query(RowFilter(shot=one.value)),
-                wanted.shot == one.value,
-            )
+            _link_to(one, RowFilter(shot=one.value), is_current=wanted.shot == one.value)
             for one in numbers.shots
         ],
         "newer": "",
